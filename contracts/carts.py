@@ -1,0 +1,91 @@
+"""What carts is told, and what it says.
+
+A guest's cart id is a bearer secret, so it never leaves the request that carries it: other services, workflow
+histories, events and logs know a cart by its `cart_ref`, which is also what the store's keys are made of.
+"""
+
+import hashlib
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.commands import Command
+from contracts.events import EventData
+from contracts.inventory import StockLine
+from contracts.money import Currency, Money, Quantity, Sku
+
+
+def cart_ref_of(cart_id: str) -> str:
+    """The name of a cart that does not open it: 128 bits of the id's SHA-256, in hex."""
+    return hashlib.sha256(cart_id.encode()).hexdigest()[:32]
+
+
+class CartLine(BaseModel):
+    """One line of a cart, with the price that the buyer saw."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sku: Sku
+    title: str
+    quantity: Quantity
+    unit_price: Money
+
+
+class CartSnapshot(BaseModel):
+    """A cart as it stood at one version; `generation` counts the purchases made from it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cart_ref: str
+    owner: str | None
+    version: int
+    generation: int
+    currency: Currency
+    lines: tuple[CartLine, ...]
+
+
+class Repricing(BaseModel):
+    """Fresh prices for a cart's lines; a sku in `gone` is no longer sold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prices: dict[Sku, Money]
+    gone: tuple[Sku, ...] = ()
+
+
+class SettleCart(Command):
+    """Take what was bought out of the cart, once per order; what was added meanwhile stays."""
+
+    cart_ref: str
+    generation: int
+    lines: tuple[StockLine, ...]
+
+
+class CartState(EventData):
+    """All of a cart after a change, its `cart_ref` being the subject; an older sequence can be dropped."""
+
+    owner: str | None
+    version: int
+    generation: int
+    currency: Currency
+    lines: tuple[CartLine, ...]
+
+
+class CartChanged(CartState):
+    """A line was put in, changed, taken out or repriced."""
+
+
+class CartMerged(CartState):
+    """Another cart was added to this one and is gone; `merged` is its `cart_ref`."""
+
+    merged: str
+
+
+class CartSettled(CartState):
+    """What an order bought was taken out."""
+
+    order_id: str
+
+
+CART_CHANGED = "carts.cart_changed"
+CART_MERGED = "carts.cart_merged"
+CART_SETTLED = "carts.cart_settled"

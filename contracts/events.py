@@ -1,0 +1,47 @@
+"""The envelope of every event: CloudEvents 1.0 attributes, a sequence per subject, a trace."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+class EventData(BaseModel):
+    """What an event says. Producers add fields freely; removing one breaks a consumer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Event(BaseModel):
+    """A fact, in the past tense, about one subject; `sequence` orders the facts of that subject."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID = Field(default_factory=uuid4)
+    type: str
+    source: str
+    subject: str
+    sequence: int
+    time: datetime
+    data: dict[str, JsonValue]
+    traceparent: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        type: str,  # noqa: A002 - CloudEvents' own name
+        *,
+        subject: str,
+        sequence: int,
+        time: datetime,
+        data: EventData,
+    ) -> "Event":
+        """An event of the service that its type names first (`orders` says `order.*`)."""
+        return cls(
+            type=type,
+            source=f"/micromart/{type.partition('.')[0]}",
+            subject=subject,
+            sequence=sequence,
+            time=time,
+            data=data.model_dump(mode="json"),
+        )

@@ -1,0 +1,32 @@
+"""Who is asking: what the gateway proves and the services trust."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Role(StrEnum):
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    ADMIN = "admin"
+
+
+class Identity(BaseModel):
+    """A caller whose access token held at the edge."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    roles: frozenset[Role] = frozenset()
+    session: str | None = None
+
+    @property
+    def is_staff(self) -> bool:
+        """Admins may do all that staff may."""
+        return bool(self.roles & {Role.STAFF, Role.ADMIN})
+
+
+IDENTITY_HEADER = "x-micromart-identity"
+ORDER_TOKEN_HEADER = "x-order-token"  # noqa: S105 - a header's name
+IDEMPOTENCY_HEADER = "idempotency-key"
+REQUEST_ID_HEADER = "x-request-id"

@@ -1,0 +1,82 @@
+"""Calls between our own processes: pooled, with a deadline always, the trace and caller passed on."""
+
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+
+from contracts.errors import Refusal, Refused, Unavailable
+from contracts.identity import IDENTITY_HEADER, Identity
+from contracts.problems import Problem, kind_of
+from runtime.identity import IdentitySigner
+from runtime.trace import TRACEPARENT_HEADER, current_traceparent
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class ServiceClient:
+    """A peer service by its base URL; its refusals are raised here as what they were there."""
+
+    def __init__(self, base_url: str, signer: IdentitySigner) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._signer = signer
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[Answer],
+        *,
+        body: BaseModel | None = None,
+        identity: Identity | None = None,
+        timeout: float = 3.0,
+    ) -> Answer:
+        """Call the peer once; a refusal is raised as Refused, an outage or a wrong answer as Unavailable."""
+        if self._session is None:
+            raise RuntimeError("a ServiceClient is used inside `async with`")
+        headers = {"content-type": "application/json"}
+        if (traceparent := current_traceparent()) is not None:
+            headers[TRACEPARENT_HEADER] = traceparent
+        if identity is not None:
+            headers[IDENTITY_HEADER] = self._signer.sign(identity)
+        try:
+            async with self._session.request(
+                method,
+                self._base_url + path,
+                data=body.model_dump_json() if body is not None else None,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+            ) as response:
+                raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{self._base_url}{path} did not answer in time") from error
+        if response.status >= 400:
+            raise _refusal_in(raw, response.status, path)
+        try:
+            return answer.model_validate_json(raw)
+        except ValidationError as error:
+            raise Unavailable(f"{path} answered what this version does not understand") from error
+
+
+def _refusal_in(raw: bytes, status: int, path: str) -> Exception:
+    try:
+        problem = Problem.model_validate_json(raw)
+    except ValidationError:
+        return Unavailable(f"{path} answered {status}")
+    if status >= 500:
+        return Unavailable(f"{path}: {problem.detail}")
+    return Refused(
+        Refusal(code=problem.code, kind=kind_of(status), detail=problem.detail, errors=problem.errors)
+    )

@@ -1,0 +1,28 @@
+"""Prometheus: what every process counts, and the text it answers with."""
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Histogram, generate_latest
+
+REQUESTS = Counter(
+    "micromart_http_requests_total", "Requests answered", ["service", "method", "route", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "micromart_http_request_seconds",
+    "Time to answer",
+    ["service", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+ACTIVITIES = Counter(
+    "micromart_activities_total", "Activity attempts by how they ended", ["activity", "outcome"]
+)
+ACTIVITY_SECONDS = Histogram(
+    "micromart_activity_seconds",
+    "Time of one activity attempt",
+    ["activity"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+CHECKOUTS = Counter("micromart_checkouts_total", "Checkouts that ended, by outcome", ["outcome"])
+
+
+def exposition() -> tuple[bytes, str]:
+    """The body and the content type of /metrics."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST

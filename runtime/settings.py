@@ -1,0 +1,125 @@
+"""Every setting, each an environment variable MICROMART_<NAME>: the same code runs embedded or outside."""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NoReturn
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES
+
+PREFIX = "MICROMART_"
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class MissingSetting(Exception):
+    """A process needs a setting that nobody gave: it must not start."""
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside. Secrets have no default anywhere; embedded mode makes its own."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Environment = Environment.PRODUCTION
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, description="where this process listens; else its default port")
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    identity_secret: SecretStr | None = Field(
+        default=None, description="signs the gateway's word to services"
+    )
+    order_token_secret: SecretStr | None = Field(default=None, description="makes a guest's order tokens")
+    auth_key_secret: SecretStr | None = Field(
+        default=None, description="encrypts the token-signing keys at rest"
+    )
+    psp_api_key: SecretStr | None = Field(default=None, description="our credential at the payment provider")
+
+    auth_database_url: SecretStr | None = None
+    orders_database_url: SecretStr | None = None
+    inventory_database_url: SecretStr | None = None
+    payments_database_url: SecretStr | None = None
+    products_mongo_url: SecretStr | None = None
+    products_mongo_database: str = "products"
+    carts_redis_url: SecretStr | None = None
+    bus_redis_url: SecretStr | None = None
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_tls: bool = False
+    temporal_api_key: SecretStr | None = None
+    temporal_ui_url: str = "http://127.0.0.1:8233/temporal"
+
+    gateway_url: str = f"http://127.0.0.1:{GATEWAY_PORT}"
+    auth_url: str = "http://127.0.0.1:3001"
+    products_url: str = "http://127.0.0.1:3002"
+    orders_url: str = "http://127.0.0.1:3003"
+    carts_url: str = "http://127.0.0.1:3004"
+    inventory_url: str = "http://127.0.0.1:3005"
+    payments_url: str = "http://127.0.0.1:3006"
+    psp_url: str = f"http://127.0.0.1:{PSP_PORT}"
+
+    access_token_seconds: int = 900
+    refresh_token_seconds: int = 30 * 86_400
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    checkout_wait_seconds: float = Field(default=10.0, gt=0, description="how long a checkout's client waits")
+    checkout_time_limit_seconds: float = Field(default=900.0, gt=0, description="then the checkout is undone")
+    quote_timeout_seconds: float = Field(default=0.5, gt=0, description="then the cart's own prices are used")
+    provider_timeout_seconds: float = Field(default=6.0, gt=0)
+    reconcile_seconds: float = Field(default=5.0, gt=0)
+
+    def secret(self, name: str) -> str:
+        """The value of a setting that this process cannot do without."""
+        value = getattr(self, name)
+        if value is None or not value.get_secret_value():
+            raise MissingSetting(
+                f"{PREFIX}{name.upper()} is not set, and this process cannot start without it"
+            )
+        return str(value.get_secret_value())
+
+    def database_url(self, service: str) -> str:
+        return self.secret(f"{service}_database_url")
+
+    def url_of(self, service: str) -> str:
+        return str(getattr(self, f"{service}_url")).rstrip("/")
+
+    @property
+    def is_development(self) -> bool:
+        return self.environment is Environment.DEVELOPMENT
+
+
+DEFAULT_PORTS = {service.name: service.port for service in SERVICES} | {
+    "gateway": GATEWAY_PORT,
+    "psp": PSP_PORT,
+}
+
+
+def load_settings() -> Settings:
+    """The settings as the environment has them now; a wrong one is named, without its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise MissingSetting(f"{name} is not usable: {first['msg']}") from None
+
+
+def run_process(start: Callable[[Settings], None]) -> None:
+    """Run a process's main part with its settings, or end with one clear line and exit code 2."""
+    try:
+        start(load_settings())
+    except MissingSetting as error:
+        refuse_to_start(str(error))
+
+
+def refuse_to_start(reason: str) -> NoReturn:
+    sys.stderr.write(f"micromart: {reason}\n")
+    sys.exit(2)
