@@ -1,0 +1,117 @@
+"""A worker process: one task queue, its health and metrics beside it, a graceful end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from contracts.topology import WORKER_PORT_OFFSET
+from runtime.logs import configure_logs, get_logger
+from runtime.metrics import exposition
+from runtime.settings import DEFAULT_PORTS, Settings, run_process
+from runtime.temporal import connect
+from runtime.web import server_for
+
+log = get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class WorkerParts:
+    """What a worker process runs: the Temporal worker, and loops that live as long as it does."""
+
+    worker: Worker
+    loops: tuple[Callable[[], Awaitable[None]], ...] = ()
+
+
+Opener = Callable[[Settings, Client], AbstractAsyncContextManager[WorkerParts]]
+
+
+def run_worker(name: str, open_parts: Opener) -> None:
+    """Run one service's worker until told to stop; waits for Temporal rather than dying without it."""
+
+    def start(settings: Settings) -> None:
+        configure_logs(settings, f"{name}-worker")
+        uvloop.run(_serve(name, settings, open_parts))
+
+    run_process(start)
+
+
+async def _serve(name: str, settings: Settings, open_parts: Opener) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    working = asyncio.Event()
+    async with _operations(settings, DEFAULT_PORTS[name] + WORKER_PORT_OFFSET, working):
+        client = await _connected(settings, stopping)
+        if client is None:
+            return
+        async with open_parts(settings, client) as parts, parts.worker, _background(parts):
+            log.info("worker polling", queue=parts.worker.task_queue)
+            working.set()
+            await stopping.wait()
+            log.info("worker draining")
+            working.clear()
+
+
+async def _connected(settings: Settings, stopping: asyncio.Event) -> Client | None:
+    """A client once Temporal answers; None when the process was told to stop first."""
+    while not stopping.is_set():
+        try:
+            return await connect(settings)
+        except (RuntimeError, RPCError) as error:
+            log.warning("waiting for Temporal", address=settings.temporal_address, reason=str(error)[:200])
+            try:
+                await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
+            except TimeoutError:
+                continue
+    return None
+
+
+@asynccontextmanager
+async def _background(parts: WorkerParts) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(loop()) for loop in parts.loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _operations(settings: Settings, port: int, working: asyncio.Event) -> AsyncIterator[None]:
+    """Serve /healthz, /readyz and /metrics beside the worker."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> Response:
+        ready = working.is_set()
+        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        body, content_type = exposition()
+        return Response(body, headers={"content-type": content_type})
+
+    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    server = server_for(app, settings, default_port=port)
+    # The signals belong to the worker: the server is told to end after it has drained.
+    serving = asyncio.create_task(server._serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
