@@ -1,0 +1,1 @@
+"""The sandbox payment provider: a stand-in for the outside world, talked to over HTTP only."""
