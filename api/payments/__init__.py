@@ -1,0 +1,1 @@
+"""Payments over HTTP: a look at the ledger, for staff."""

@@ -1,0 +1,27 @@
+"""Payments' routes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from api.caller import Staff
+from api.payments.views import PaymentView
+from services.payments.service import PaymentsService
+
+
+def _service(request: Request) -> PaymentsService:
+    service: PaymentsService = request.app.state.opened.service
+    return service
+
+
+Payments = Annotated[PaymentsService, Depends(_service)]
+
+router = APIRouter(prefix="/v1/admin/payments", tags=["payments"])
+
+
+@router.get("/{order_id}")
+async def get_payment(
+    order_id: Annotated[str, Path(max_length=64)], payments: Payments, _: Staff
+) -> PaymentView:
+    """An order's payment and every movement of money made for it."""
+    return PaymentView.of(*await payments.payment_of(order_id))

@@ -1,0 +1,41 @@
+"""What payments refuses."""
+
+from contracts.errors import DomainError, Kind
+
+
+class PaymentDeclined(DomainError):
+    """The provider said no; the buyer may try again with another card."""
+
+    code = "payments.declined"
+    kind = Kind.PAYMENT_REQUIRED
+
+
+class PaymentVoided(DomainError):
+    """The order's payment was let go before this step arrived; it stays so."""
+
+    code = "payments.voided"
+    kind = Kind.CONFLICT
+
+
+class PaymentNotAuthorized(DomainError):
+    """There is nothing held for this order that could be taken."""
+
+    code = "payments.not_authorized"
+    kind = Kind.CONFLICT
+
+
+class PaymentCaptured(DomainError):
+    """The amount was taken already: it can be refunded, not voided."""
+
+    code = "payments.captured"
+    kind = Kind.CONFLICT
+
+
+class RefundExceedsCapture(DomainError):
+    code = "payments.refund_exceeds_capture"
+    kind = Kind.CONFLICT
+
+
+class UnknownPayment(DomainError):
+    code = "payments.not_found"
+    kind = Kind.NOT_FOUND
