@@ -1,0 +1,10 @@
+from api.auth.app import auth_app
+from api.process import run_api
+
+
+def main() -> None:
+    run_api("auth", auth_app)
+
+
+if __name__ == "__main__":
+    main()

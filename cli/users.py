@@ -1,0 +1,132 @@
+"""micromart users: make the first staff account, and see who has one."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import BaseModel, SecretStr
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from api.auth.views import AccountView
+from contracts.errors import DomainError
+from contracts.identity import Role
+from runtime.settings import MissingSetting, load_settings, refuse_to_start
+from services.auth.factory import open_accounts
+from services.auth.service import Accounts, Change
+from services.auth.store import User
+
+Answer = TypeVar("Answer")
+Data = Annotated[
+    Path, typer.Option("--data", help="The data folder of an embedded platform, used if it runs.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+users = typer.Typer(name="users", help="Accounts and their roles.", no_args_is_help=True)
+console = Console()
+
+_SAID = {
+    Change.CREATED: "[green]created[/]",
+    Change.ROLES_ADDED: "existed already, [green]roles added[/], password unchanged",
+    Change.NONE: "existed already with these roles, nothing changed",
+}
+
+
+class MadeUser(BaseModel):
+    """What `users create --json` prints."""
+
+    change: Change
+    user: AccountView
+
+
+class UserList(BaseModel):
+    """What `users list --json` prints."""
+
+    items: list[AccountView]
+
+
+@users.command("create")
+def create_user(
+    email: Annotated[str, typer.Option()],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    role: Annotated[list[Role], typer.Option(help="May be given more than once.")] = [Role.CUSTOMER],  # noqa: B006
+    name: Annotated[str | None, typer.Option()] = None,
+    data: Data = Path(".micromart"),
+    as_json: AsJson = False,
+) -> None:
+    """Make sure that an account exists and has the roles; a known one keeps its password. Safe to repeat."""
+
+    async def create(accounts: Accounts) -> tuple[User, Change]:
+        return await accounts.create_user(email, SecretStr(password), name, role)
+
+    user, change = _with_accounts(data, create)
+    if as_json:
+        _print_json(MadeUser(change=change, user=AccountView.of(user)))
+    else:
+        console.print(f"[bold]{escape(user.email)}[/] ({_roles(user)}): {_SAID[change]}", soft_wrap=True)
+
+
+@users.command("list")
+def list_users(
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    data: Data = Path(".micromart"),
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest accounts."""
+
+    async def newest(accounts: Accounts) -> list[User]:
+        return await accounts.users(limit)
+
+    found = _with_accounts(data, newest)
+    if as_json:
+        _print_json(UserList(items=[AccountView.of(user) for user in found]))
+        return
+    table = Table("email", "name", "roles", "since", "id")
+    for user in found:
+        since = f"{user.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(escape(user.email), escape(user.name or ""), _roles(user), since, user.id)
+    console.print(table)
+
+
+def _with_accounts(data: Path, use: Callable[[Accounts], Awaitable[Answer]]) -> Answer:
+    """Run one use case against the database that the environment or an embedded platform names."""
+
+    async def run() -> Answer:
+        async with open_accounts(load_settings()) as accounts:
+            return await use(accounts)
+
+    _know_embedded_platform(data)
+    try:
+        return asyncio.run(run())
+    except MissingSetting as error:
+        refuse_to_start(str(error))
+    except DomainError as error:
+        Console(stderr=True).print(f"[red]{error.refusal.code}[/]: {escape(error.detail)}")
+        raise typer.Exit(1) from error
+
+
+def _know_embedded_platform(data: Path) -> None:
+    """Let the settings of a running embedded platform stand in for those that the environment lacks."""
+    if not data.is_dir():
+        return
+    from runtime.embedded import connection_settings
+    from runtime.embedded.errors import PlatformError
+
+    try:
+        known = connection_settings(data)
+    except PlatformError as error:
+        refuse_to_start(str(error))
+    for name, value in known.items():
+        os.environ.setdefault(name, value)
+
+
+def _roles(user: User) -> str:
+    return ", ".join(sorted(user.roles))
+
+
+def _print_json(answer: BaseModel) -> None:
+    typer.echo(answer.model_dump_json(indent=2))

@@ -1,0 +1,1 @@
+"""Auth: who has an account, and which sessions are theirs."""

@@ -1,0 +1,62 @@
+"""Passwords: Argon2id with OWASP's parameters, a few at a time, off the event loop."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import VerifyMismatchError
+from pydantic import SecretStr
+
+# Each hashing holds 19 MiB and a core for tens of milliseconds: what comes beyond these waits its turn.
+CONCURRENT = 2
+OWASP = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
+
+
+class Passwords:
+    """Hashes and verifies; passwords stay wrapped, so that no traceback shows one."""
+
+    def __init__(self, hasher: PasswordHasher = OWASP) -> None:
+        self._hasher = hasher
+        self._decoy = hasher.hash(b"nobody's password")
+        self._threads = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="argon2")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def hash(self, password: SecretStr) -> str:
+        """A new salted hash; each call answers another."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._hash, password)
+
+    async def verify(self, password_hash: str | None, password: SecretStr) -> bool:
+        """Whether the password is the hash's; without a hash it takes as long and answers no."""
+        loop = asyncio.get_running_loop()
+        matches = await loop.run_in_executor(
+            self._threads, self._verify, password_hash or self._decoy, password
+        )
+        return matches and password_hash is not None
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _hash(self, password: SecretStr) -> str:
+        return self._hasher.hash(_bytes(password))
+
+    def _verify(self, password_hash: str, password: SecretStr) -> bool:
+        try:
+            return self._hasher.verify(password_hash, _bytes(password))
+        except VerifyMismatchError:
+            return False
+
+
+def _bytes(password: SecretStr) -> bytes:
+    # JSON can carry half a surrogate pair: no character, but no reason to fail either.
+    return password.get_secret_value().encode("utf-8", "surrogatepass")

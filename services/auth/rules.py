@@ -1,0 +1,63 @@
+"""Auth's decisions, pure."""
+
+import hashlib
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import SecretStr
+
+from services.auth.errors import InvalidEmail, InvalidName, InvalidPassword
+
+PASSWORD_LENGTH = range(8, 129)
+NAME_MAX_LENGTH = 200
+EMAIL_MAX_LENGTH = 254
+
+
+def normalised_email(email: str) -> str | None:
+    """The one spelling that an account is stored under; None for what is no address."""
+    try:
+        # `.test` names are nobody's (RFC 6761), so that they are let in for rehearsals; DNS is never asked.
+        found = validate_email(email.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return None
+    lowered = found.normalized.lower()
+    # A few letters grow when lowered.
+    return lowered if len(lowered) <= EMAIL_MAX_LENGTH else None
+
+
+def accepted_email(email: str) -> str:
+    """A new account's address as it is stored, or a refusal."""
+    accepted = normalised_email(email)
+    if accepted is None:
+        raise InvalidEmail("this is not an email address")
+    return accepted
+
+
+def normalised_password(password: SecretStr) -> SecretStr:
+    """One password whichever keyboard composed its characters."""
+    return SecretStr(unicodedata.normalize("NFKC", password.get_secret_value()))
+
+
+def accepted_password(password: SecretStr) -> SecretStr:
+    """A new account's password as it is hashed, or a refusal."""
+    accepted = normalised_password(password)
+    if len(accepted) not in PASSWORD_LENGTH:
+        raise InvalidPassword(
+            f"a password has {PASSWORD_LENGTH.start} to {PASSWORD_LENGTH.stop - 1} characters"
+        )
+    return accepted
+
+
+def accepted_name(name: str | None) -> str | None:
+    """A name as it is stored, None for a blank one, or a refusal."""
+    accepted = (name or "").strip()
+    if len(accepted) > NAME_MAX_LENGTH:
+        raise InvalidName(f"a name has at most {NAME_MAX_LENGTH} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in accepted):
+        raise InvalidName("a name has no control characters")
+    return accepted or None
+
+
+def token_hash(token: SecretStr) -> bytes:
+    """What is stored of a refresh token: it is random, so that a fast hash is a safe one."""
+    return hashlib.sha256(token.get_secret_value().encode("utf-8", "surrogatepass")).digest()
