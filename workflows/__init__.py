@@ -1,0 +1,1 @@
+"""Edge: deterministic. checkout.py reads top to bottom as the business process."""

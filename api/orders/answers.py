@@ -1,0 +1,57 @@
+"""What a checkout's client is answered: rendered once, stored under the key, repeated byte for byte."""
+
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from api.orders.views import CheckoutView
+from contracts.checkout import CANCELLED, CheckoutState
+from contracts.problems import PROBLEM_JSON, Problem
+from services.orders.order import Order
+
+_RUNNING = (CheckoutState.RUNNING, CheckoutState.NEEDS_OPERATOR)
+
+
+class RefusedCheckout(Problem):
+    """A refusal that also names the checkout, whose steps can be looked at."""
+
+    checkout_id: str
+
+
+def is_final(order: Order) -> bool:
+    """Whether the checkout's answer can be stored: it will never be another."""
+    return order.checkout_state not in _RUNNING
+
+
+def final_answer(order: Order) -> tuple[int, bytes]:
+    """The status and the body of a checkout that has ended."""
+    if order.checkout_state is CheckoutState.CONFIRMED:
+        return HTTPStatus.CREATED, _body(CheckoutView.of(order, order.steps))
+    problem = Problem.of(order.refusal or CANCELLED)
+    refused = RefusedCheckout(checkout_id=order.id, **problem.model_dump())
+    return problem.status, refused.to_json()
+
+
+def respond(status: int, body: bytes, order_id: str, access_token: str | None) -> Response:
+    """The answer as sent; a guest's token is added here, so that it stands in no table."""
+    if access_token is not None:
+        body = body[:-1] + f',"access_token":"{access_token}"}}'.encode()
+    headers = {"location": f"/v1/checkouts/{order_id}"}
+    return Response(
+        body,
+        status,
+        headers,
+        media_type=PROBLEM_JSON if status >= HTTPStatus.BAD_REQUEST else "application/json",
+    )
+
+
+def still_running(order: Order, access_token: str | None) -> Response:
+    """202: the checkout goes on; where to look and when."""
+    body = _body(CheckoutView.of(order, order.steps))
+    response = respond(HTTPStatus.ACCEPTED, body, order.id, access_token)
+    response.headers["retry-after"] = "1"
+    return response
+
+
+def _body(view: CheckoutView) -> bytes:
+    return view.model_dump_json(exclude_none=True).encode()

@@ -1,0 +1,73 @@
+"""The orders' routes: a buyer's own, and staff's view of all."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.caller import Caller, Staff
+from api.orders.dependencies import AnyVisitor, Desk, OrderId
+from api.orders.views import OrderView
+from api.pages import CursorParameter, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
+from contracts.orders import OrderState
+from services.orders.order import Order
+
+router = APIRouter(tags=["orders"])
+
+
+@router.get("/v1/orders")
+async def list_orders(
+    desk: Desk, caller: Caller, limit: Limit = 20, cursor: CursorParameter = None
+) -> Page[OrderView]:
+    """The caller's own orders, newest first."""
+    found = await desk.orders.orders(customer_id=caller.subject, after=_position(cursor), limit=limit + 1)
+    return _page(found, limit)
+
+
+@router.get("/v1/orders/{order_id}")
+async def get_order(order_id: OrderId, desk: Desk, visitor: AnyVisitor) -> OrderView:
+    """One order of the caller's; a guest proves it with X-Order-Token."""
+    return OrderView.of(await desk.order_for(order_id, visitor))
+
+
+@router.get("/v1/admin/orders")
+async def list_all_orders(
+    desk: Desk,
+    _: Staff,
+    state: Annotated[OrderState | None, Query()] = None,
+    limit: Limit = 20,
+    cursor: CursorParameter = None,
+) -> Page[OrderView]:
+    """Everybody's orders, newest first, of one state if asked."""
+    found = await desk.orders.orders(states=_states(state), after=_position(cursor), limit=limit + 1)
+    return _page(found, limit)
+
+
+@router.get("/v1/admin/orders/{order_id}")
+async def get_any_order(order_id: OrderId, desk: Desk, _: Staff) -> OrderView:
+    """Any order."""
+    return OrderView.of(await desk.orders.order(order_id))
+
+
+def _states(state: OrderState | None) -> tuple[OrderState, ...]:
+    """`cancelling` is inside `pending` for everybody outside the saga."""
+    if state is None:
+        return ()
+    return tuple(each for each in OrderState if each.public is state.public)
+
+
+def _page(found: Sequence[Order], limit: int) -> Page[OrderView]:
+    shown = found[:limit]
+    more = encode_cursor(shown[-1].created_at.isoformat(), shown[-1].id) if len(found) > limit else None
+    return Page(items=[OrderView.of(order) for order in shown], next_cursor=more)
+
+
+def _position(cursor: str | None) -> tuple[datetime, str] | None:
+    position = decode_cursor(cursor, 2)
+    if position is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(position[0])).astimezone(UTC), str(position[1])
+    except ValueError as error:
+        raise InvalidCursor("this cursor belongs to another list") from error

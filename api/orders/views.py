@@ -1,0 +1,129 @@
+"""What the orders API takes and answers."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import BaseModel, EmailStr, Field
+
+from api.requests import RequestBody
+from contracts.checkout import CheckoutState, Step
+from contracts.money import Money
+from contracts.orders import OrderState
+from contracts.text import Line
+from services.orders.order import PlaceOrder, ShippingAddress
+
+if TYPE_CHECKING:
+    from services.orders.order import Order, OrderLine
+
+
+class AddressBody(RequestBody):
+    """Where the parcel goes."""
+
+    name: Line
+    line1: Line
+    line2: Line | None = None
+    city: Line
+    postal_code: Annotated[Line, Field(max_length=20)]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["DE"])]
+
+
+class PaymentMethodBody(RequestBody):
+    """The payment provider's token for the buyer's card; card data never reaches us."""
+
+    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$", examples=["tok_ok"])]
+
+
+class PlaceCheckout(RequestBody):
+    """Buy this cart."""
+
+    cart_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    email: Annotated[EmailStr, Field(max_length=254)]
+    shipping_address: AddressBody
+    payment_method: PaymentMethodBody
+    expected_total: Money | None = None
+
+    def command(self) -> PlaceOrder:
+        return PlaceOrder(
+            cart_id=self.cart_id,
+            email=self.email,
+            shipping_address=ShippingAddress.model_validate(self.shipping_address.model_dump()),
+            payment_token=self.payment_method.token,
+            expected_total=self.expected_total,
+        )
+
+
+class CheckoutView(BaseModel):
+    """A checkout, step by step; `access_token` is a guest's proof of it, to be sent as X-Order-Token."""
+
+    id: str
+    order_id: str
+    state: CheckoutState
+    steps: tuple[Step, ...]
+    total: Money
+    refusal: str | None = Field(default=None, description="the code of what it ended with, if it was refused")
+    temporal_url: str | None = None
+    access_token: str | None = None
+
+    @classmethod
+    def of(cls, order: "Order", steps: tuple[Step, ...], *, temporal_url: str | None = None) -> Self:
+        return cls(
+            id=order.id,
+            order_id=order.id,
+            state=order.checkout_state,
+            steps=steps,
+            total=order.total,
+            refusal=order.refusal.code if order.refusal else None,
+            temporal_url=temporal_url,
+        )
+
+
+class OrderLineView(BaseModel):
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+
+    @classmethod
+    def of(cls, line: "OrderLine") -> Self:
+        return cls(
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            line_total=line.line_total,
+        )
+
+
+class PartView(BaseModel):
+    """How one side of the order stands."""
+
+    state: str
+
+
+class OrderView(BaseModel):
+    """An order as its buyer sees it."""
+
+    id: str
+    state: OrderState
+    items: list[OrderLineView]
+    total: Money
+    payment: PartView
+    fulfilment: PartView
+    shipping_address: ShippingAddress
+    email: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            id=order.id,
+            state=order.state.public,
+            items=[OrderLineView.of(line) for line in order.lines],
+            total=order.total,
+            payment=PartView(state=order.payment_state),
+            fulfilment=PartView(state=order.fulfilment_state),
+            shipping_address=order.shipping_address,
+            email=order.email,
+            created_at=order.created_at,
+        )

@@ -1,0 +1,155 @@
+"""An order as the service and its callers see it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.checkout import Checkout, CheckoutState, Step
+from contracts.errors import Refusal
+from contracts.events import Event
+from contracts.identity import Identity
+from contracts.inventory import StockLine
+from contracts.money import Money
+from contracts.orders import OrderChanged, OrderState
+
+
+class ShippingAddress(BaseModel):
+    """Where the parcel goes; `country` is ISO 3166-1 alpha-2."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    line1: str
+    line2: str | None = None
+    city: str
+    postal_code: str
+    country: str
+
+
+class OrderLine(BaseModel):
+    """One line at the price that the buyer agreed to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money
+
+    @property
+    def line_total(self) -> Money:
+        return self.unit_price.times(self.quantity)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order, whole."""
+
+    id: str
+    customer_id: str | None
+    cart_ref: str
+    generation: int
+    email: str
+    shipping_address: ShippingAddress
+    lines: tuple[OrderLine, ...]
+    total: Money
+    payment_token: str
+    state: OrderState
+    refusal: Refusal | None
+    steps: tuple[Step, ...]
+    operator_note: str | None
+    payment_state: str
+    fulfilment_state: str
+    sequence: int
+    traceparent: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def checkout_state(self) -> CheckoutState:
+        """How the order's checkout stands."""
+        if self.state in (OrderState.REJECTED, OrderState.CANCELLED):
+            return CheckoutState(self.state.value)
+        if self.state not in (OrderState.PENDING, OrderState.CANCELLING):
+            return CheckoutState.CONFIRMED
+        return CheckoutState.NEEDS_OPERATOR if self.operator_note else CheckoutState.RUNNING
+
+    @property
+    def stock_lines(self) -> tuple[StockLine, ...]:
+        return tuple(StockLine(sku=line.sku, quantity=line.quantity) for line in self.lines)
+
+    def checkout(self, time_limit: timedelta) -> Checkout:
+        """What the order's workflow is given."""
+        return Checkout(
+            order_id=self.id,
+            cart_ref=self.cart_ref,
+            generation=self.generation,
+            lines=self.stock_lines,
+            total=self.total,
+            payment_token=self.payment_token,
+            time_limit=time_limit,
+            traceparent=self.traceparent,
+        )
+
+    def event(self, event_type: str, now: datetime) -> Event:
+        """The fact that the order became what it is now."""
+        return Event.of(event_type, subject=self.id, sequence=self.sequence, time=now, data=self._changed())
+
+    def _changed(self) -> OrderChanged:
+        return OrderChanged(
+            order_id=self.id,
+            customer_id=self.customer_id,
+            cart_ref=self.cart_ref,
+            generation=self.generation,
+            lines=self.stock_lines,
+            total=self.total,
+            state=self.state,
+            placed_at=self.created_at,
+            reason=self.refusal.code if self.refusal else None,
+        )
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """Who buys: a signed-in customer, or a guest who holds the cart's id."""
+
+    identity: Identity | None
+    cart_ref: str
+
+    @property
+    def principal(self) -> str:
+        """Whose idempotency keys these are."""
+        return f"customer:{self.identity.subject}" if self.identity else f"cart:{self.cart_ref}"
+
+
+class PlaceOrder(BaseModel):
+    """A buyer's request, as validated; the fingerprint covers all of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cart_id: str
+    email: str
+    shipping_address: ShippingAddress
+    payment_token: str
+    expected_total: Money | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the request in canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class KeyRecord:
+    """What an idempotency key stands for: its order, and its answer once there is a final one."""
+
+    principal: str
+    key: str
+    fingerprint: str
+    order_id: str
+    status: int | None
+    body: bytes | None

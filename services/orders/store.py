@@ -1,0 +1,274 @@
+"""Orders' queries, inside one unit of work."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, insert, null, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from contracts.checkout import Step
+from contracts.errors import Refusal
+from contracts.events import Event
+from contracts.money import Money
+from contracts.orders import OrderState
+from runtime import outbox
+from runtime.database import Database
+from services.orders.order import KeyRecord, Order, OrderLine, ShippingAddress
+from services.orders.tables import (
+    COUNTS_FOR_CART,
+    IdempotencyRow,
+    OrderLineRow,
+    OrderRow,
+    OrdersTable,
+    OutboxRow,
+)
+
+_ORDERS = OrdersTable.metadata.tables["orders"]
+_LINES = OrdersTable.metadata.tables["order_lines"]
+_KEYS = OrdersTable.metadata.tables["idempotency_keys"]
+PLACE_ROUTE = "POST /v1/checkouts"
+
+
+class OrdersStore:
+    """Opens units of work on orders' own database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["OrdersTransaction"]:
+        async with self._database.begin() as connection:
+            yield OrdersTransaction(connection)
+
+    async def ping(self) -> None:
+        await self._database.ping()
+
+
+class OrdersTransaction:
+    """Everything that orders reads and writes; commits when its block ends."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def key(self, principal: str, key: str) -> KeyRecord | None:
+        """What the key stands for, if it was used."""
+        row = (
+            await self._connection.execute(
+                select(_KEYS).where(
+                    _KEYS.c.principal == principal, _KEYS.c.route == PLACE_ROUTE, _KEYS.c.key == key
+                )
+            )
+        ).one_or_none()
+        return _key(row._mapping) if row is not None else None
+
+    async def claim_key(self, record: KeyRecord, now: datetime) -> bool:
+        """Write the key down with its order; False when somebody was first."""
+        claimed = await self._connection.execute(
+            upsert(IdempotencyRow)
+            .values(
+                principal=record.principal,
+                route=PLACE_ROUTE,
+                key=record.key,
+                fingerprint=record.fingerprint,
+                order_id=record.order_id,
+                created_at=now,
+            )
+            .on_conflict_do_nothing()
+        )
+        return claimed.rowcount == 1
+
+    async def answer_key(self, principal: str, key: str, status: int, body: bytes) -> KeyRecord:
+        """Store the key's final answer unless it has one; answers the one that stands."""
+        await self._connection.execute(
+            update(IdempotencyRow)
+            .where(
+                col(IdempotencyRow.principal) == principal,
+                col(IdempotencyRow.route) == PLACE_ROUTE,
+                col(IdempotencyRow.key) == key,
+                col(IdempotencyRow.status).is_(None),
+            )
+            .values(status=status, body=body)
+        )
+        record = await self.key(principal, key)
+        assert record is not None, "a key is answered only after it was claimed"
+        return record
+
+    async def add(self, order: Order, now: datetime) -> bool:
+        """Write a new order with its lines; False when its cart makes another order just now."""
+        added = await self._connection.execute(
+            upsert(OrderRow)
+            .values(
+                id=order.id,
+                customer_id=order.customer_id,
+                cart_ref=order.cart_ref,
+                generation=order.generation,
+                email=order.email,
+                shipping_address=order.shipping_address.model_dump(mode="json"),
+                total=order.total.amount,
+                currency=order.total.currency,
+                payment_token=order.payment_token,
+                state=order.state,
+                steps=[],
+                payment_state=order.payment_state,
+                fulfilment_state=order.fulfilment_state,
+                sequence=order.sequence,
+                traceparent=order.traceparent,
+                created_at=now,
+                updated_at=now,
+            )
+            .on_conflict_do_nothing(
+                index_elements=["cart_ref", "generation"], index_where=text(COUNTS_FOR_CART)
+            )
+        )
+        if added.rowcount == 0:
+            return False
+        await self._connection.execute(
+            insert(OrderLineRow),
+            [
+                {
+                    "order_id": order.id,
+                    "position": position,
+                    "sku": line.sku,
+                    "title": line.title,
+                    "quantity": line.quantity,
+                    "unit_price": line.unit_price.amount,
+                }
+                for position, line in enumerate(order.lines)
+            ],
+        )
+        return True
+
+    async def find(self, order_id: str, *, lock: bool = False) -> Order | None:
+        """The order, whole; with `lock`, nobody else changes it before this block ends."""
+        query = select(_ORDERS).where(_ORDERS.c.id == order_id)
+        found = await self._whole(query.with_for_update() if lock else query)
+        return found[0] if found else None
+
+    async def move(self, order: Order, now: datetime) -> None:
+        """Write the order's new state, under the lock that the caller holds."""
+        await self._connection.execute(
+            update(_ORDERS)
+            .where(_ORDERS.c.id == order.id)
+            .values(
+                state=order.state,
+                sequence=order.sequence,
+                refusal=order.refusal.model_dump(mode="json") if order.refusal else null(),
+                payment_state=order.payment_state,
+                updated_at=now,
+            )
+        )
+
+    async def end(self, order_id: str, steps: Iterable[Step], now: datetime) -> None:
+        """The order's checkout is over: store how it went."""
+        await self._connection.execute(
+            update(_ORDERS)
+            .where(_ORDERS.c.id == order_id)
+            .values(
+                steps=[step.model_dump(mode="json") for step in steps],
+                operator_note=None,
+                ended_at=now,
+                updated_at=now,
+            )
+        )
+
+    async def note_for_operator(self, order_id: str, note: str, now: datetime) -> None:
+        await self._connection.execute(
+            update(_ORDERS).where(_ORDERS.c.id == order_id).values(operator_note=note, updated_at=now)
+        )
+
+    async def unfinished(
+        self, before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Order]:
+        """Orders placed before a moment whose checkout has no end yet, oldest first."""
+        query = (
+            select(_ORDERS)
+            .where(_ORDERS.c.ended_at.is_(None), _ORDERS.c.created_at < before)
+            .order_by(_ORDERS.c.created_at, _ORDERS.c.id)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(tuple_(_ORDERS.c.created_at, _ORDERS.c.id) > tuple_(*after))
+        return await self._whole(query)
+
+    async def page(
+        self,
+        *,
+        customer_id: str | None,
+        states: Sequence[OrderState],
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Order]:
+        """Orders, newest first, from behind a position in that order."""
+        query = select(_ORDERS).order_by(_ORDERS.c.created_at.desc(), _ORDERS.c.id.desc()).limit(limit)
+        if customer_id is not None:
+            query = query.where(_ORDERS.c.customer_id == customer_id)
+        if states:
+            query = query.where(_ORDERS.c.state.in_([state.value for state in states]))
+        if after is not None:
+            query = query.where(tuple_(_ORDERS.c.created_at, _ORDERS.c.id) < tuple_(*after))
+        return await self._whole(query)
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        await outbox.append(self._connection, OutboxRow, events)
+
+    async def _whole(self, query: Select[Any]) -> list[Order]:
+        rows = (await self._connection.execute(query)).mappings().all()
+        if not rows:
+            return []
+        lines = await self._connection.execute(
+            select(_LINES)
+            .where(_LINES.c.order_id.in_([row["id"] for row in rows]))
+            .order_by(_LINES.c.order_id, _LINES.c.position)
+        )
+        by_order: dict[str, list[Mapping[str, Any]]] = {}
+        for line in lines.mappings():
+            by_order.setdefault(line["order_id"], []).append(dict(line))
+        return [_order(row, by_order.get(row["id"], [])) for row in rows]
+
+
+def _order(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Order:
+    currency = row["currency"]
+    return Order(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        cart_ref=row["cart_ref"],
+        generation=row["generation"],
+        email=row["email"],
+        shipping_address=ShippingAddress.model_validate(row["shipping_address"]),
+        lines=tuple(
+            OrderLine(
+                sku=line["sku"],
+                title=line["title"],
+                quantity=line["quantity"],
+                unit_price=Money(amount=line["unit_price"], currency=currency),
+            )
+            for line in lines
+        ),
+        total=Money(amount=row["total"], currency=currency),
+        payment_token=row["payment_token"],
+        state=OrderState(row["state"]),
+        refusal=Refusal.model_validate(row["refusal"]) if row["refusal"] else None,
+        steps=tuple(Step.model_validate(step) for step in row["steps"]),
+        operator_note=row["operator_note"],
+        payment_state=row["payment_state"],
+        fulfilment_state=row["fulfilment_state"],
+        sequence=row["sequence"],
+        traceparent=row["traceparent"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _key(row: Mapping[Any, Any]) -> KeyRecord:
+    return KeyRecord(
+        principal=row["principal"],
+        key=row["key"],
+        fingerprint=row["fingerprint"],
+        order_id=row["order_id"],
+        status=row["status"],
+        body=row["body"],
+    )

@@ -1,0 +1,59 @@
+"""What makes a checkout's start and end certain: no order stays pending because somebody died."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio.service import RPCError
+
+from contracts.checkout import CANCELLED
+from contracts.errors import DomainError
+from contracts.orders import OrderState
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from services.orders.order import Order
+from services.orders.service import OrdersService
+from workflows.checkouts import Checkouts, Start
+
+log = get_logger(__name__)
+
+
+class Reconciler:
+    """Starts every unfinished order that has no workflow, and undoes those whose workflow was ended by hand.
+
+    Several may run at once: every start is by the order's own workflow id.
+    """
+
+    def __init__(self, orders: OrdersService, checkouts: Checkouts, settings: Settings) -> None:
+        self._orders = orders
+        self._checkouts = checkouts
+        self._pause = settings.reconcile_seconds
+        self._time_limit = timedelta(seconds=settings.checkout_time_limit_seconds)
+
+    async def run(self) -> None:
+        """Look again and again, for as long as the worker lives; an outage only delays it."""
+        while True:
+            try:
+                await self.look()
+            except (DomainError, RPCError) as error:
+                log.warning("reconciling is delayed", reason=str(error)[:200])
+            await asyncio.sleep(self._pause)
+
+    async def look(self) -> int:
+        """Go once through all unfinished orders that are old enough; answers how many there were."""
+        seen = 0
+        after = None
+        while page := await self._orders.unfinished(older_than=timedelta(seconds=self._pause), after=after):
+            for order in page:
+                await self._reconcile(order)
+            after = (page[-1].created_at, page[-1].id)
+            seen += len(page)
+        return seen
+
+    async def _reconcile(self, order: Order) -> None:
+        checkout = order.checkout(self._time_limit)
+        if await self._checkouts.start(checkout) is Start.ENDED:
+            if (await self._orders.order(order.id)).ended_at is None:
+                log.warning("the workflow was ended by hand: undoing the checkout", order_id=order.id)
+                await self._checkouts.undo(checkout)
+        elif order.state is OrderState.CANCELLING and order.refusal == CANCELLED:
+            await self._checkouts.cancel(order.id)

@@ -1,0 +1,173 @@
+"""Starting, finding and stopping checkouts from outside: what the API and the reconciler share."""
+
+import asyncio
+from datetime import UTC, timedelta
+from enum import StrEnum
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts.checkout import (
+    FORWARD_STEPS,
+    PLACE,
+    Checkout,
+    CheckoutState,
+    Outcome,
+    Step,
+    StepName,
+    StepState,
+    workflow_id_of,
+)
+from contracts.errors import Unavailable
+from contracts.topology import TaskQueue
+from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
+
+ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
+
+# Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
+_UNDECIDED = (
+    TimeoutError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowAlreadyStartedError,
+    WorkflowUpdateFailedError,
+    RPCError,
+    RuntimeError,
+)
+
+
+class Start(StrEnum):
+    """What came of a start: it runs (now or already), or it ran and has ended."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Checkouts:
+    """Checkout workflows by their order's id; every call is safe to repeat."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def place(self, checkout: Checkout, *, wait: timedelta) -> Outcome | None:
+        """Start the checkout or attach to it, and wait for its end; None when that is not known in time.
+
+        None says nothing about the checkout: it may run, be about to be started by the reconciler, or have
+        ended; the order's row tells.
+        """
+        start = WithStartWorkflowOperation(
+            CheckoutWorkflow.run,
+            checkout,
+            id=checkout.workflow_id,
+            task_queue=TaskQueue.ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=_search_attributes(checkout),
+            static_summary=_summary(checkout),
+            static_details=_details(checkout),
+        )
+        try:
+            async with asyncio.timeout(wait.total_seconds()):
+                outcome: Outcome = await self._client.execute_update_with_start_workflow(
+                    PLACE, start_workflow_operation=start, id=PLACE, result_type=Outcome, rpc_timeout=wait
+                )
+                return outcome
+        except _UNDECIDED:
+            return None
+
+    async def start(self, checkout: Checkout) -> Start:
+        """Make sure that the checkout was started."""
+        try:
+            await self._start(checkout, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        except WorkflowAlreadyStartedError:
+            return Start.ENDED
+        return Start.RUNNING
+
+    async def undo(self, checkout: Checkout) -> None:
+        """Undo a checkout whose workflow was ended by hand; one that is confirmed goes forward."""
+        await self._start(
+            checkout.model_copy(update={"undo_only": True}), WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        )
+
+    async def cancel(self, order_id: str) -> None:
+        """Interrupt the checkout's current step; what the order's row has decided already stands."""
+        try:
+            await self._client.get_workflow_handle(workflow_id_of(order_id)).cancel()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise Unavailable("Temporal did not answer; the cancellation stands all the same") from error
+
+    async def running_steps(self, order_id: str) -> tuple[Step, ...]:
+        """The steps of a checkout that still runs, as far as Temporal's own books show them."""
+        handle = self._client.get_workflow_handle(workflow_id_of(order_id))
+        description = await handle.describe(rpc_timeout=timedelta(seconds=2))
+        return steps_from(
+            {
+                StepName(pending.activity_type.name): Step(
+                    name=StepName(pending.activity_type.name),
+                    state=StepState.RUNNING,
+                    attempts=pending.attempt,
+                    started_at=pending.scheduled_time.ToDatetime(UTC),
+                    detail=pending.last_failure.message or None,
+                )
+                for pending in description.raw_description.pending_activities
+            }
+        )
+
+    async def _start(self, checkout: Checkout, reuse: WorkflowIDReusePolicy) -> None:
+        await self._client.start_workflow(
+            CheckoutWorkflow.run,
+            checkout,
+            id=checkout.workflow_id,
+            task_queue=TaskQueue.ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=reuse,
+            search_attributes=_search_attributes(checkout),
+            static_summary=_summary(checkout),
+            static_details=_details(checkout),
+        )
+
+
+def steps_from(pending: dict[StepName, Step]) -> tuple[Step, ...]:
+    """The whole plan around the steps that are under way: those before them are done, those after wait."""
+    under_way = [index for index, name in enumerate(FORWARD_STEPS) if name in pending]
+    first = min(under_way, default=0)
+    planned = [
+        pending.get(name)
+        or Step(name=name, state=StepState.COMPLETED if index < first else StepState.WAITING)
+        for index, name in enumerate(FORWARD_STEPS)
+    ]
+    undos = [step for name, step in pending.items() if name not in FORWARD_STEPS]
+    return (*planned, *undos)
+
+
+def _search_attributes(checkout: Checkout) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(ORDER_ID, checkout.order_id),
+            SearchAttributePair(CHECKOUT_STATE, CheckoutState.RUNNING),
+        ]
+    )
+
+
+def _summary(checkout: Checkout) -> str:
+    units = sum(line.quantity for line in checkout.lines)
+    verb = "undo of a checkout" if checkout.undo_only else "checkout"
+    return f"{verb}: {units} units, {checkout.total}"
+
+
+def _details(checkout: Checkout) -> str:
+    lines = "\n".join(f"- {line.quantity} × `{line.sku}`" for line in checkout.lines)
+    return f"Order `{checkout.order_id}`, {checkout.total}\n\n{lines}"

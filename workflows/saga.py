@@ -1,0 +1,102 @@
+"""The saga's mechanics: steps that are watched, undos that are carried out until they are done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeKey
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.checkout import StepDone, StepName
+    from workflows.progress import Progress
+    from workflows.refusals import attempts_in, refusal_in
+
+NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
+
+STEP_RETRIES = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=10),
+)
+# About 40 seconds of attempts, then a person is called and the attempts go on.
+UNDO_RETRIES = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=10),
+    maximum_attempts=10,
+)
+UNDO_PAUSE = timedelta(seconds=10)
+
+Perform = Callable[[], Awaitable[StepDone]]
+CallForHelp = Callable[[str], Awaitable[None]]
+
+
+class Saga:
+    """Steps and their undos. An undo is registered first: a step that timed out may have happened."""
+
+    def __init__(self, progress: Progress, call_operator: CallForHelp) -> None:
+        self._progress = progress
+        self._call_operator = call_operator
+        self._undos: dict[StepName, Perform] = {}
+        self._needs_operator = False
+
+    async def step(self, name: StepName, perform: Perform) -> None:
+        """Carry out one step; what it raises decides the saga."""
+        self._progress.started(name, workflow.now())
+        self._show()
+        try:
+            done = await perform()
+        except (FailureError, asyncio.CancelledError) as error:
+            self._stopped(name, error)
+            raise
+        else:
+            self._progress.completed(name, workflow.now(), done.attempts)
+        finally:
+            self._show()
+
+    def _stopped(self, name: StepName, error: BaseException) -> None:
+        if is_cancelled_exception(error):
+            self._progress.interrupted(name, workflow.now())
+        else:
+            self._progress.refused(name, workflow.now(), attempts_in(error), refusal_in(error).code)
+
+    def undo_with(self, name: StepName, perform: Perform) -> None:
+        """Register what takes a step back, should the saga not reach its pivot."""
+        self._undos[name] = perform
+
+    async def undo(self) -> None:
+        """Carry out every registered undo, none waiting for another, each until it is done."""
+        await asyncio.gather(
+            *(self._until_done(name, perform) for name, perform in reversed(self._undos.items()))
+        )
+        if self._needs_operator:
+            workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(False)])
+
+    async def _until_done(self, name: StepName, perform: Perform) -> None:
+        while True:
+            self._progress.started(name, workflow.now())
+            self._show()
+            try:
+                done = await perform()
+            except FailureError as error:
+                await self._ask_for_help(name, error)
+                await workflow.sleep(UNDO_PAUSE, summary=f"then try {name} again")
+            else:
+                self._progress.completed(name, workflow.now(), done.attempts)
+                self._show()
+                return
+
+    async def _ask_for_help(self, name: StepName, error: FailureError) -> None:
+        """Make the checkout findable for a person; the undo goes on whether or not somebody comes."""
+        refusal = refusal_in(error)
+        self._progress.failing(name, attempts_in(error), f"{refusal.code}: {refusal.detail}")
+        self._show()
+        if not self._needs_operator:
+            self._needs_operator = True
+            workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(True)])
+        await self._call_operator(f"{name} keeps failing: {refusal.detail}")
+
+    def _show(self) -> None:
+        workflow.set_current_details(self._progress.as_markdown())
