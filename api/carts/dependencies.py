@@ -1,0 +1,24 @@
+"""What carts' routes are given: the service, and the cart that the path and the caller name."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from api.caller import OptionalCaller
+from contracts.money import Sku
+from services.carts.cart import NamedCart
+from services.carts.service import CartService
+
+
+def _service(request: Request) -> CartService:
+    service: CartService = request.app.state.opened.service
+    return service
+
+
+async def _named(cart_id: Annotated[str, Path(max_length=64)], caller: OptionalCaller) -> NamedCart:
+    return NamedCart(cart_id, caller.subject if caller is not None else None)
+
+
+Carts = Annotated[CartService, Depends(_service)]
+Named = Annotated[NamedCart, Depends(_named)]
+SkuPath = Annotated[Sku, Path()]

@@ -1,0 +1,20 @@
+"""What carts answers its peers; the gateway does not route here."""
+
+from fastapi import APIRouter
+
+from api.carts.dependencies import Carts, Named
+from contracts.carts import CartSnapshot, Repricing
+
+router = APIRouter(prefix="/internal/carts", include_in_schema=False)
+
+
+@router.get("/{cart_id}/snapshot")
+async def snapshot(named: Named, carts: Carts) -> CartSnapshot:
+    """The cart as a checkout takes it."""
+    return await carts.snapshot(named)
+
+
+@router.post("/{cart_id}/prices")
+async def reprice(named: Named, repricing: Repricing, carts: Carts) -> CartSnapshot:
+    """Take over fresh prices and mark the lines that they change. Safe to repeat."""
+    return await carts.reprice(named, repricing)

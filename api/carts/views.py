@@ -1,0 +1,66 @@
+"""What carts' routes take and answer."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, Field
+
+from api.requests import RequestBody
+from contracts.money import Money
+from services.carts import rules
+
+if TYPE_CHECKING:
+    from services.carts.cart import Cart, Line
+
+
+class LineView(BaseModel):
+    """One line; `price_changed` and `available` stand there only when there is news for the buyer."""
+
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    price_changed: bool | None = None
+    available: bool | None = None
+
+    @classmethod
+    def of(cls, line: "Line") -> "LineView":
+        return cls(
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            line_total=rules.line_total(line),
+            price_changed=True if line.price_changed else None,
+            available=False if line.gone else None,
+        )
+
+
+class CartView(BaseModel):
+    """A cart as its buyer sees it."""
+
+    id: str
+    version: int
+    items: list[LineView]
+    total: Money
+
+    @classmethod
+    def of(cls, cart: "Cart") -> "CartView":
+        return cls(
+            id=cart.id,
+            version=cart.version,
+            items=[LineView.of(line) for line in cart.lines],
+            total=rules.cart_total(cart),
+        )
+
+
+class NewCart(RequestBody):
+    """A new cart has nothing to say yet."""
+
+
+class SetQuantity(RequestBody):
+    quantity: Annotated[int, Field(strict=True, ge=0, le=rules.MAX_QUANTITY)]
+
+
+class MergeCart(RequestBody):
+    cart_id: Annotated[str, Field(min_length=1, max_length=64)]

@@ -1,0 +1,29 @@
+"""Puts carts together: the one place that knows which parts it is made of."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from runtime.http_client import ServiceClient
+from runtime.identity import IdentitySigner
+from runtime.settings import Settings
+from services.carts.peers import Products
+from services.carts.service import CartService
+from services.carts.store import CartStore, connect
+
+
+@asynccontextmanager
+async def open_carts(settings: Settings) -> AsyncIterator[CartService]:
+    """The service over its own Valkey, closed at the end."""
+    signer = IdentitySigner(settings.secret("identity_secret"))
+    async with (
+        connect(settings.secret("carts_redis_url")) as redis,
+        ServiceClient(settings.url_of("products"), signer) as products,
+    ):
+        yield CartService(CartStore(redis), Products(products).quote)
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """See that carts' store answers; it has nothing to set up. Safe to repeat."""
+    async with connect(settings.secret("carts_redis_url")) as redis:
+        await CartStore(redis).ping()
+    return []
