@@ -1,0 +1,1 @@
+"""Products: what is sold, under which name and at which price."""

@@ -1,0 +1,86 @@
+"""MongoDB: one client a process, and an outage of the server as Unavailable within seconds."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from beanie import Document, init_beanie
+from pymongo import AsyncMongoClient, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import ConnectionFailure, PyMongoError
+
+from contracts.errors import Unavailable
+
+Raw = dict[str, Any]
+
+SERVER_SELECTION_MS = 1_500
+OPERATION_MS = 3_000
+
+
+class Connection:
+    """A service's own Mongo database, connected with the first call: the server may be down now."""
+
+    def __init__(
+        self, url: str, database: str, documents: Sequence[type[Document]], *, pool_size: int
+    ) -> None:
+        self._client: AsyncMongoClient[Raw] = AsyncMongoClient(
+            url,
+            tz_aware=True,
+            maxPoolSize=pool_size,
+            serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+            timeoutMS=OPERATION_MS,
+        )
+        self._database = self._client[database]
+        self._documents = documents
+        self._initialised = False
+
+    @asynccontextmanager
+    async def reaching(self) -> AsyncIterator[None]:
+        """Around every operation: what is wrong with the server itself surfaces as Unavailable."""
+        try:
+            if not self._initialised:
+                await init_beanie(
+                    database=self._database, document_models=list(self._documents), skip_indexes=True
+                )
+                self._initialised = True
+            yield
+        except PyMongoError as error:
+            if isinstance(error, ConnectionFailure) or error.timeout:
+                raise Unavailable("the catalog's database cannot be reached, try again") from error
+            raise
+
+    def collection(self, document: type[Document]) -> AsyncCollection[Raw]:
+        """A document's collection on this client: Beanie's own belongs to whoever connected last."""
+        return self._database[document.Settings.name]
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the server answers and has the unique indexes that hold the rules."""
+        async with self.reaching():
+            for document in self._documents:
+                existing = await self.collection(document).index_information()
+                keys = [list(index["key"]) for index in existing.values()]
+                if any(key not in keys for key in _unique_keys(document)):
+                    raise Unavailable("the catalog has no unique indexes yet: migrate it first")
+
+    async def create_indexes(self) -> list[str]:
+        """Create the indexes that are declared and missing; the names of those made. Safe to repeat."""
+        before = await self._index_names()
+        await init_beanie(database=self._database, document_models=list(self._documents))
+        self._initialised = True
+        return sorted(await self._index_names() - before)
+
+    async def _index_names(self) -> set[str]:
+        return {
+            f"{document.Settings.name}.{name}"
+            for document in self._documents
+            for name in await self.collection(document).index_information()
+        }
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _unique_keys(document: type[Document]) -> list[list[tuple[str, int]]]:
+    indexes: Sequence[IndexModel] = getattr(document.Settings, "indexes", ())
+    declared = [index.document for index in indexes]
+    return [list(index["key"].items()) for index in declared if index.get("unique")]
