@@ -16,7 +16,10 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class ServiceClient:
-    """A peer service by its base URL; its refusals are raised here as what they were there."""
+    """A peer service by its base URL; its refusals are raised here as what they were there.
+
+    Errors name the peer and never the path, which may hold a guest's cart id.
+    """
 
     def __init__(self, base_url: str, signer: IdentitySigner) -> None:
         self._base_url = base_url.rstrip("/")
@@ -61,22 +64,22 @@ class ServiceClient:
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{self._base_url}{path} did not answer in time") from error
+            raise Unavailable(f"{self._base_url} did not answer in time") from error
         if response.status >= 400:
-            raise _refusal_in(raw, response.status, path)
+            raise _refusal_in(raw, response.status, self._base_url)
         try:
             return answer.model_validate_json(raw)
         except ValidationError as error:
-            raise Unavailable(f"{path} answered what this version does not understand") from error
+            raise Unavailable(f"{self._base_url} answered what this version does not understand") from error
 
 
-def _refusal_in(raw: bytes, status: int, path: str) -> Exception:
+def _refusal_in(raw: bytes, status: int, peer: str) -> Exception:
     try:
         problem = Problem.model_validate_json(raw)
     except ValidationError:
-        return Unavailable(f"{path} answered {status}")
+        return Unavailable(f"{peer} answered {status}")
     if status >= 500:
-        return Unavailable(f"{path}: {problem.detail}")
+        return Unavailable(f"{peer}: {problem.detail}")
     return Refused(
         Refusal(code=problem.code, kind=kind_of(status), detail=problem.detail, errors=problem.errors)
     )

@@ -35,6 +35,8 @@ from contracts.errors import Unavailable
 from contracts.topology import TaskQueue
 from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
 
+# How long a dead worker's task is waited for before another worker gets it.
+TASK_TIMEOUT = timedelta(seconds=5)
 ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
 
 # Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
@@ -74,6 +76,7 @@ class Checkouts:
             task_queue=TaskQueue.ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            task_timeout=TASK_TIMEOUT,
             search_attributes=_search_attributes(checkout),
             static_summary=_summary(checkout),
             static_details=_details(checkout),
@@ -134,6 +137,7 @@ class Checkouts:
             task_queue=TaskQueue.ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=reuse,
+            task_timeout=TASK_TIMEOUT,
             search_attributes=_search_attributes(checkout),
             static_summary=_summary(checkout),
             static_details=_details(checkout),

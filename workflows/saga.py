@@ -51,16 +51,15 @@ class Saga:
         except (FailureError, asyncio.CancelledError) as error:
             self._stopped(name, error)
             raise
-        else:
-            self._progress.completed(name, workflow.now(), done.attempts)
-        finally:
-            self._show()
+        self._progress.completed(name, workflow.now(), done.attempts)
+        self._show()
 
     def _stopped(self, name: StepName, error: BaseException) -> None:
         if is_cancelled_exception(error):
             self._progress.interrupted(name, workflow.now())
         else:
             self._progress.refused(name, workflow.now(), attempts_in(error), refusal_in(error).code)
+        self._show()
 
     def undo_with(self, name: StepName, perform: Perform) -> None:
         """Register what takes a step back, should the saga not reach its pivot."""

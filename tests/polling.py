@@ -1,0 +1,13 @@
+"""Waiting for a condition, with a deadline instead of a guess."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+DEADLINE_SECONDS = 30.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, within: float = DEADLINE_SECONDS) -> None:
+    """Return as soon as the condition holds; fail when it does not in time."""
+    async with asyncio.timeout(within):
+        while not await condition():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,145 @@
+"""A checkout survives the death of whoever works on it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from contracts.checkout import CheckoutState
+from contracts.orders import OrderState
+from runtime.embedded.ports import free_port
+from runtime.settings import PREFIX, Settings
+from tests.conftest import FreshDatabase, Servers
+from tests.polling import until
+from tests.psp_process import Psp
+from tests.workflows.shop import Shop, open_shop
+from workers.orders import open_worker
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def unattended(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -> AsyncIterator[Shop]:
+    """A shop whose orders worker the test starts itself."""
+    async with open_shop(servers, fresh_database, psp, orders_worker=False) as shop:
+        yield shop
+
+
+@asynccontextmanager
+async def orders_worker(shop: Shop) -> AsyncIterator[None]:
+    async with open_worker(shop.settings, shop.client) as parts, parts.worker:
+        yield
+
+
+async def died_after(shop: Shop, step: str) -> int:
+    """Run an orders worker that dies after the step; answers its exit code."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.workflows.dying_worker", step, cwd=ROOT, env=environment_of(shop.settings)
+    )
+    try:
+        async with asyncio.timeout(60):
+            return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    given = settings.model_dump(include=settings.model_fields_set)
+    plain = {name: getattr(value, "get_secret_value", lambda v=value: v)() for name, value in given.items()}
+    ours = {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
+    return {**os.environ, **ours, f"{PREFIX}PORT": str(free_port())}
+
+
+async def test_a_worker_that_dies_behind_the_confirm_with_a_cancel_waiting_goes_forward(
+    unattended: Shop,
+) -> None:
+    shop = unattended
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    assert await died_after(shop, "orders.confirm") == 137
+    assert (await shop.order(checkout)).state is OrderState.CONFIRMED
+    await shop.handle(checkout).cancel()
+    async with orders_worker(shop):
+        outcome = await shop.handle(checkout).result()
+    assert outcome["state"] == CheckoutState.CONFIRMED
+    await shop.assert_bought(checkout)
+
+
+@pytest.mark.parametrize("step", ["orders.begin_undo", "orders.end_undone"])
+async def test_a_worker_that_dies_in_the_undo_leaves_nothing_held(unattended: Shop, step: str) -> None:
+    shop = unattended
+    checkout = await shop.placed("tok_declined")
+    await shop.checkouts.start(checkout)
+    assert await died_after(shop, step) == 137
+    async with orders_worker(shop):
+        await shop.handle(checkout).result()
+    await shop.assert_undone(checkout, OrderState.REJECTED)
+
+
+async def test_a_worker_that_dies_behind_the_close_ends_the_checkout_once(unattended: Shop) -> None:
+    shop = unattended
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    assert await died_after(shop, "orders.close") == 137
+    async with orders_worker(shop):
+        await shop.handle(checkout).result()
+    await shop.assert_bought(checkout)
+
+
+async def test_an_order_whose_api_died_before_the_start_is_started_by_the_reconciler(shop: Shop) -> None:
+    checkout = await shop.placed()
+
+    async def ended() -> bool:
+        await shop.reconciler.look()
+        return (await shop.order(checkout)).ended_at is not None
+
+    await until(ended)
+    await shop.assert_bought(checkout)
+
+
+async def test_a_checkout_that_an_operator_terminated_is_undone_by_the_reconciler(shop: Shop) -> None:
+    gate = shop.faults.hold_after("payments.authorize")
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    await gate.reached.wait()
+    await shop.handle(checkout).terminate("by hand")
+    gate.opened.set()
+
+    async def ended() -> bool:
+        await shop.reconciler.look()
+        return (await shop.order(checkout)).ended_at is not None
+
+    await until(ended)
+    await shop.assert_undone(checkout, OrderState.CANCELLED)
+
+
+async def test_a_confirmed_checkout_that_was_terminated_goes_forward(shop: Shop) -> None:
+    gate = shop.faults.hold_before("carts.settle")
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    await gate.reached.wait()
+    await shop.handle(checkout).terminate("by hand")
+    gate.opened.set()
+
+    async def ended() -> bool:
+        await shop.reconciler.look()
+        return (await shop.order(checkout)).ended_at is not None
+
+    await until(ended)
+    await shop.assert_bought(checkout)
+
+
+async def test_steps_wait_for_a_worker_that_is_away(unattended: Shop) -> None:
+    shop = unattended
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    async with orders_worker(shop):
+        await shop.handle(checkout).result()
+    await shop.assert_bought(checkout)
+

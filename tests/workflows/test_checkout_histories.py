@@ -1,0 +1,71 @@
+"""Every kind of end, run now and replayed now; MICROMART_SAVE_HISTORIES=1 keeps them for later versions."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from contracts.checkout import Checkout
+from tests.polling import until
+from tests.workflows.shop import Shop
+from tests.workflows.test_checkout_replay import replayer
+
+FOLDER = Path(__file__).parent / "histories"
+
+
+async def confirmed(shop: Shop) -> Checkout:
+    checkout = await shop.placed()
+    await shop.bought(checkout)
+    return checkout
+
+
+async def declined(shop: Shop) -> Checkout:
+    checkout = await shop.placed("tok_declined")
+    await shop.bought(checkout)
+    return checkout
+
+
+async def cancelled(shop: Shop) -> Checkout:
+    gate = shop.faults.hold_before("payments.authorize")
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    await gate.reached.wait()
+    await shop.orders.cancel_checkout(checkout.order_id)
+    await shop.checkouts.cancel(checkout.order_id)
+    gate.opened.set()
+    await shop.handle(checkout).result()
+    return checkout
+
+
+async def expired(shop: Shop) -> Checkout:
+    shop.faults.always_fail("payments.authorize")
+    checkout = await shop.placed(time_limit=1)
+    await shop.bought(checkout)
+    return checkout
+
+
+async def taken_over(shop: Shop) -> Checkout:
+    gate = shop.faults.hold_after("inventory.reserve")
+    checkout = await shop.placed()
+    await shop.checkouts.start(checkout)
+    await gate.reached.wait()
+    await shop.handle(checkout).terminate("by hand")
+    gate.opened.set()
+
+    async def ended() -> bool:
+        await shop.reconciler.look()
+        return (await shop.order(checkout)).ended_at is not None
+
+    await until(ended)
+    await shop.handle(checkout).result()
+    return checkout
+
+
+@pytest.mark.parametrize("ending", [confirmed, declined, cancelled, expired, taken_over])
+async def test_a_history_replays(shop: Shop, ending: object) -> None:
+    checkout = await ending(shop)  # type: ignore[operator]
+    history = await shop.handle(checkout).fetch_history()
+    await replayer().replay_workflow(history)
+    if os.environ.get("MICROMART_SAVE_HISTORIES"):
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / f"{ending.__name__}.json").write_text(history.to_json())  # type: ignore[attr-defined]
