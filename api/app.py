@@ -116,7 +116,9 @@ class RequestReporting:
         try:
             await self._app(scope, receive, reporting_send)
         except Exception as error:
-            log.error("bug", method=scope["method"], path=scope["path"], exc_info=error)
+            # The route, never the path: the id of a guest's cart stands in it, and is that cart's only key.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            log.error("bug", method=scope["method"], route=route, exc_info=error)
             if answering:
                 raise
             await bug_response()(scope, receive, reporting_send)

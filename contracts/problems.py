@@ -19,7 +19,7 @@ STATUS_OF = {
     Kind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Kind.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_KIND_OF = {status: kind for kind, status in STATUS_OF.items()}
+_KIND_OF: dict[int, Kind] = {status: kind for kind, status in STATUS_OF.items()}
 
 
 class Problem(BaseModel):
@@ -53,4 +53,4 @@ class Problem(BaseModel):
 
 def kind_of(status: int) -> Kind:
     """What a status means; one that we never send is the server's fault."""
-    return _KIND_OF.get(HTTPStatus(status), Kind.BUSY)
+    return _KIND_OF.get(status, Kind.BUSY)

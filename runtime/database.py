@@ -51,7 +51,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         async_url(url),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=15,
         connect_args={"timeout": 5, "command_timeout": 15},
         # What was written may be a secret or a person's address; an error's text ends up in the log.
         hide_parameters=True,

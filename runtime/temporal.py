@@ -13,8 +13,10 @@ from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     Interceptor,
+    UnsandboxedWorkflowRunner,
     Worker,
 )
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from contracts.commands import Command
 from contracts.errors import DomainError, Kind
@@ -46,13 +48,19 @@ def worker_for(
     activities: Sequence[Callable[..., Any]],
     workflows: Sequence[type] = (),
     interceptors: Sequence[Interceptor] = (),
+    sandboxed: bool = False,
 ) -> Worker:
-    """A worker of one queue; every activity attempt is logged, counted and its refusals mapped."""
+    """A worker of one queue; every activity attempt is logged, counted and its refusals mapped.
+
+    Temporal's sandbox polices workflow code at run time for half of a workflow's CPU. Ours is kept
+    deterministic by what it may import and by replay; the tests run it sandboxed (ADR 10).
+    """
     return Worker(
         client,
         task_queue=task_queue,
         activities=activities,
         workflows=workflows,
+        workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
         interceptors=[ActivityReporting(), *interceptors],
         graceful_shutdown_timeout=timedelta(seconds=5),
     )

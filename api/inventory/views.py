@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from api.requests import RequestBody
 from contracts.text import Line
+from services.inventory.rules import MAX_ON_HAND
 
 if TYPE_CHECKING:
     from services.inventory.store import Stock
@@ -27,9 +28,9 @@ class StockView(BaseModel):
 
 
 class SetStock(RequestBody):
-    on_hand: Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+    on_hand: Annotated[int, Field(strict=True, ge=0, le=MAX_ON_HAND)]
 
 
 class AdjustStock(RequestBody):
-    delta: Annotated[int, Field(strict=True, ge=-10_000_000, le=10_000_000)]
+    delta: Annotated[int, Field(strict=True, ge=-MAX_ON_HAND, le=MAX_ON_HAND)]
     reason: Line

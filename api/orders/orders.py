@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import TypeAdapter
 
 from api.caller import Caller, Staff
 from api.orders.dependencies import AnyVisitor, Desk, OrderId
@@ -14,6 +15,7 @@ from contracts.orders import OrderState
 from services.orders.order import Order
 
 router = APIRouter(tags=["orders"])
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
 
 @router.get("/v1/orders")
@@ -68,6 +70,7 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
     if position is None:
         return None
     try:
-        return datetime.fromisoformat(str(position[0])).astimezone(UTC), str(position[1])
-    except ValueError as error:
+        moment = datetime.fromisoformat(str(position[0])).astimezone(UTC)
+        return moment, _ORDER_ID.validate_python(position[1])
+    except (ValueError, OverflowError) as error:
         raise InvalidCursor("this cursor belongs to another list") from error

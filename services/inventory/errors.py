@@ -22,6 +22,13 @@ class BelowReserved(DomainError):
     kind = Kind.CONFLICT
 
 
+class BeyondLimit(DomainError):
+    """More of one sku than is ever counted: a slip of somebody's keyboard."""
+
+    code = "inventory.beyond_limit"
+    kind = Kind.CONFLICT
+
+
 class ReservationReleased(DomainError):
     """The order's reservation was given back before this reserve arrived; it stays so."""
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from contracts.errors import FieldProblem
 from contracts.inventory import StockLine
-from services.inventory.errors import BelowReserved, OutOfStock
+from services.inventory.errors import BelowReserved, BeyondLimit, OutOfStock
+
+MAX_ON_HAND = 10_000_000
 
 
 def merged(lines: Iterable[StockLine]) -> dict[str, int]:
@@ -26,7 +28,9 @@ def out_of_stock(wanted: dict[str, int], available: dict[str, int]) -> OutOfStoc
 
 
 def adjusted(on_hand: int, reserved: int, delta: int) -> int:
-    """The new on_hand, or a refusal to fall below what is held for orders."""
+    """The new on_hand, or a refusal to fall below what is held for orders or to exceed all reason."""
     if on_hand + delta < reserved:
         raise BelowReserved(f"{on_hand + delta} on hand would be below the {reserved} that orders hold")
+    if on_hand + delta > MAX_ON_HAND:
+        raise BeyondLimit(f"{on_hand + delta} on hand would be more than the {MAX_ON_HAND} that are counted")
     return on_hand + delta

@@ -36,6 +36,13 @@ class RefundExceedsCapture(DomainError):
     kind = Kind.CONFLICT
 
 
+class RefundKeyReused(DomainError):
+    """The key names another refund of this order; a new refund needs a key of its own."""
+
+    code = "payments.refund_key_reused"
+    kind = Kind.CONFLICT
+
+
 class UnknownPayment(DomainError):
     code = "payments.not_found"
     kind = Kind.NOT_FOUND

@@ -27,7 +27,8 @@ class PaymentProvider(Protocol):
     """Calls a provider. Every call is safe to repeat with its key; an outage, a lost answer or a key still in
     flight is raised as Unavailable, which says nothing about what happened."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def authorize(self, *, key: str, amount: Money, token: str, reference: str) -> Authorization: ...
 

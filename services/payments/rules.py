@@ -7,6 +7,7 @@ from services.payments.errors import (
     PaymentNotAuthorized,
     PaymentVoided,
     RefundExceedsCapture,
+    RefundKeyReused,
 )
 from services.payments.tables import PaymentState
 
@@ -15,6 +16,7 @@ _DECLINES = {
     "insufficient_funds": "The card has insufficient funds.",
     "authentication_required": "The card asks for an authentication that this checkout cannot do yet.",
     "unknown_token": "The payment provider does not know this payment method.",
+    "invalid_request": "The payment provider does not take this amount.",
 }
 
 
@@ -55,3 +57,9 @@ def check_refund(
     if amount.amount <= 0 or spoken_for + amount.amount > captured:
         left = Money(amount=captured - spoken_for, currency=currency)
         raise RefundExceedsCapture(f"{amount} is not within the {left} that can still be refunded")
+
+
+def check_refund_key(named: Money | None, amount: Money) -> None:
+    """Refuse a refund's key that names another amount already."""
+    if named is not None and named != amount:
+        raise RefundKeyReused(f"this key names a refund of {named}, not of {amount}")

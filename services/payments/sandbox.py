@@ -32,7 +32,9 @@ class UnexpectedAnswer(Exception):
 
 
 # Refusals that no repetition can turn into a yes; the rest of the 4xx would be our own bug.
-_FINAL = frozenset({"declined", "insufficient_funds", "authentication_required", "unknown_token"})
+_FINAL = frozenset(
+    {"declined", "insufficient_funds", "authentication_required", "unknown_token", "invalid_request"}
+)
 
 
 class SandboxProvider:

@@ -17,6 +17,7 @@ from contracts.payments import (
 from runtime.clock import Clock, utc_now
 from services.payments import rules
 from services.payments.errors import UnknownPayment
+from services.payments.free import FreeOfCharge
 from services.payments.provider import Authorization, Declined, Held, PaymentProvider
 from services.payments.store import Movement, Payment, PaymentsStore, PaymentsTransaction
 from services.payments.tables import MovementKind, MovementState, PaymentState
@@ -37,6 +38,11 @@ def capture_key(order_id: str) -> str:
     return f"checkout-{order_id}:capture"
 
 
+def refund_key(order_id: str, key: str) -> str:
+    """The provider's key of one refund: what names it need only be unique within the order."""
+    return f"checkout-{order_id}:refund:{key}"
+
+
 class PaymentsService:
     """Money at a provider: each movement is written down before the call and settled after it.
 
@@ -45,7 +51,7 @@ class PaymentsService:
 
     def __init__(self, store: PaymentsStore, provider: PaymentProvider, clock: Clock = utc_now) -> None:
         self._store = store
-        self._provider = provider
+        self._provider = FreeOfCharge(provider)
         self._clock = clock
 
     async def authorize(self, command: AuthorizePayment) -> None:
@@ -116,29 +122,29 @@ class PaymentsService:
     async def refund(self, command: RefundPayment) -> None:
         """Give back part or all of what was captured, once per key; refused beyond it. Safe to repeat."""
         order_id, now = command.order_id, self._clock()
+        key = refund_key(order_id, command.key)
         async with self._store.begin() as tx:
             payment = await _known(tx, order_id, lock=True)
+            rules.check_refund_key(await tx.amount_of(key), command.amount)
             rules.check_refund(
                 payment.state,
                 command.amount,
                 currency=payment.amount.currency,
                 captured=payment.captured,
-                spoken_for=await tx.refunds_not_refused(order_id, besides=command.key),
+                spoken_for=await tx.refunds_not_refused(order_id, besides=key),
             )
-            state = await tx.begin_movement(command.key, order_id, MovementKind.REFUND, command.amount, now)
+            state = await tx.begin_movement(key, order_id, MovementKind.REFUND, command.amount, now)
         if state is MovementState.DONE:
             return
-        await self._provider.refund(
-            key=command.key, provider_id=payment.provider_id or "", amount=command.amount
-        )
+        await self._provider.refund(key=key, provider_id=payment.provider_id or "", amount=command.amount)
         async with self._store.begin() as tx:
             payment = await _known(tx, order_id, lock=True)
-            again = await tx.begin_movement(command.key, order_id, MovementKind.REFUND, command.amount, now)
+            again = await tx.begin_movement(key, order_id, MovementKind.REFUND, command.amount, now)
             if again is MovementState.DONE:
                 return
             now = self._clock()
             refunded = await tx.move(order_id, payment.state, now, refunded=command.amount.amount)
-            await tx.settle_movement(command.key, MovementState.DONE, now)
+            await tx.settle_movement(key, MovementState.DONE, now)
             await tx.emit([self._event(PAYMENT_REFUNDED, refunded)])
 
     async def payment_of(self, order_id: str) -> tuple[Payment, list[Movement]]:

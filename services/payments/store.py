@@ -173,6 +173,12 @@ class PaymentsTransaction:
             .values(state=state, settled_at=now)
         )
 
+    async def amount_of(self, key: str) -> Money | None:
+        """The amount that a movement's key names, if it was used."""
+        named = select(col(LedgerRow.amount), col(LedgerRow.currency)).where(col(LedgerRow.key) == key)
+        row = (await self._connection.execute(named)).one_or_none()
+        return Money(amount=row.amount, currency=row.currency) if row is not None else None
+
     async def refunds_not_refused(self, order_id: str, *, besides: str) -> int:
         """The sum of an order's refunds that were made or may yet be, other than the one named."""
         total = await self._connection.scalar(

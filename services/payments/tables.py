@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, DateTime
+from sqlalchemy import BigInteger, CheckConstraint, DateTime
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -41,6 +41,9 @@ class PaymentRow(PaymentsTable, table=True):
     """One order's payment; a voided one without a provider id is the tombstone of a stopped order."""
 
     __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("refunded <= captured AND captured <= amount", name="payments_in_balance"),
+    )
 
     order_id: str = Field(primary_key=True, max_length=64)
     state: str = Field(max_length=16)

@@ -15,6 +15,7 @@ Raw = dict[str, Any]
 
 SERVER_SELECTION_MS = 1_500
 OPERATION_MS = 3_000
+INDEXES_MADE = "indexes_made"
 
 
 class Connection:
@@ -63,24 +64,32 @@ class Connection:
                     raise Unavailable("the catalog has no unique indexes yet: migrate it first")
 
     async def create_indexes(self) -> list[str]:
-        """Create the indexes that are declared and missing; the names of those made. Safe to repeat."""
-        before = await self._index_names()
-        await init_beanie(database=self._database, document_models=list(self._documents))
-        self._initialised = True
-        return sorted(await self._index_names() - before)
+        """Create the indexes that are declared and were not made yet; the names of those made. Safe to repeat.
 
-    async def _index_names(self) -> set[str]:
-        return {
-            f"{document.Settings.name}.{name}"
+        What was made is written down, as not every server can list a text index or make it a second time.
+        """
+        made = self._database[INDEXES_MADE]
+        known = {entry["_id"] for entry in await made.find().to_list()}
+        missing = [
+            (document, index, name)
             for document in self._documents
-            for name in await self.collection(document).index_information()
-        }
+            for index in _declared(document)
+            if (name := f"{document.Settings.name}.{index.document['name']}") not in known
+        ]
+        for document, index, name in missing:
+            await self.collection(document).create_indexes([index])
+            await made.replace_one({"_id": name}, {"_id": name}, upsert=True)
+        return sorted(name for _, _, name in missing)
 
     async def close(self) -> None:
         await self._client.close()
 
 
-def _unique_keys(document: type[Document]) -> list[list[tuple[str, int]]]:
+def _declared(document: type[Document]) -> Sequence[IndexModel]:
     indexes: Sequence[IndexModel] = getattr(document.Settings, "indexes", ())
-    declared = [index.document for index in indexes]
+    return indexes
+
+
+def _unique_keys(document: type[Document]) -> list[list[tuple[str, int]]]:
+    declared = [index.document for index in _declared(document)]
     return [list(index["key"].items()) for index in declared if index.get("unique")]

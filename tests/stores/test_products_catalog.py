@@ -197,6 +197,13 @@ async def test_indexes_are_made_once(servers: Servers) -> None:
     assert await migrate(settings) == []
 
 
+async def test_indexes_are_not_made_again_over_a_full_catalog(
+    settings: Settings, products: ProductsService
+) -> None:
+    await products.create(new_product("moka"))
+    assert await migrate(settings) == []
+
+
 async def test_a_catalog_without_its_indexes_is_not_ready(servers: Servers) -> None:
     settings = catalog_settings(servers.mongo_url)
     async with open_products(settings) as products:

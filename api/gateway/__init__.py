@@ -1,0 +1,1 @@
+"""The one door: routes, verifies, vouches for callers and passes on."""

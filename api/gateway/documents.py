@@ -1,0 +1,61 @@
+"""The platform's OpenAPI document, asked for at the services seldom and all at once."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import aiohttp
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from api.gateway.openapi import Object, merge
+from api.gateway.routes import Route
+
+FRESH_SECONDS = 30.0
+# A document that lacks a service is asked for again soon: the service may just be starting.
+FRESH_INCOMPLETE_SECONDS = 2.0
+FETCH_SECONDS = 3.0
+
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+
+
+class Documents:
+    """Fetches what each service says of itself and keeps the merged document for a while."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        upstreams: Mapping[str, str],
+        routes: Sequence[Route],
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = session
+        self._upstreams = upstreams
+        self._routes = routes
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._document: Object | None = None
+        self._fresh_until = float("-inf")
+
+    async def merged(self) -> Object:
+        """One document; a service that is down is left out and named in `x-unavailable`."""
+        async with self._lock:
+            if self._document is None or self._now() >= self._fresh_until:
+                fetched = await asyncio.gather(*map(self._fetch, self._upstreams.values()))
+                answers = dict(zip(self._upstreams, fetched, strict=True))
+                present = {service: document for service, document in answers.items() if document is not None}
+                missing = answers.keys() - present.keys()
+                self._document = merge(present, self._routes, sorted(missing))
+                self._fresh_until = self._now() + (FRESH_INCOMPLETE_SECONDS if missing else FRESH_SECONDS)
+            return self._document
+
+    async def _fetch(self, base_url: str) -> Object | None:
+        try:
+            async with self._session.get(
+                f"{base_url}/openapi.json",
+                timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
+                raise_for_status=True,
+            ) as response:
+                return _OBJECT.validate_json(await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
+            return None

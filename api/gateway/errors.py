@@ -1,0 +1,113 @@
+"""What the gateway itself refuses, and how that looks over HTTP."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from api.problems import problem_response
+from contracts.errors import DomainError, Kind, Unauthenticated, Unavailable
+from contracts.problems import PROBLEM_JSON, Problem
+
+
+class GatewayRefusal(DomainError):
+    """A refusal of the gateway's own; `status` where HTTP has one that no kind stands for."""
+
+    status: ClassVar[HTTPStatus | None] = None
+
+
+class NoSuchRoute(GatewayRefusal):
+    code = "gateway.no_such_route"
+    kind = Kind.NOT_FOUND
+
+
+class MethodNotAllowed(GatewayRefusal):
+    """The path is known, with other methods."""
+
+    code = "gateway.method_not_allowed"
+    kind = Kind.MALFORMED
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, method: str, allow: str) -> None:
+        super().__init__(f"This path takes {allow}, not {method}.")
+        self.allow = allow
+
+
+class MalformedRequest(GatewayRefusal):
+    code = "request.malformed"
+    kind = Kind.MALFORMED
+
+
+class BodyTooLarge(GatewayRefusal):
+    code = "request.too_large"
+    kind = Kind.TOO_LARGE
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A request body may have {limit} bytes at most.")
+
+
+class BodyTooSlow(GatewayRefusal):
+    """The client began a body and did not finish it in the time of its route."""
+
+    code = "request.timeout"
+    kind = Kind.MALFORMED
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class TokenInvalid(Unauthenticated):
+    code = "auth.token_invalid"
+
+
+class TokenExpired(Unauthenticated):
+    code = "auth.token_expired"
+
+
+class KeysUnavailable(Unavailable):
+    """No key is at hand to verify a token with, and auth does not hand one out now."""
+
+    code = "auth.keys_unavailable"
+
+
+class UpstreamUnavailable(Unavailable):
+    code = "gateway.upstream_unavailable"
+
+
+class UpstreamTimeout(GatewayRefusal):
+    """The service took too long: what it decided is not known."""
+
+    code = "gateway.upstream_timeout"
+    kind = Kind.BUSY
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class ClientLeft(Exception):
+    """The client closed its connection: there is nobody to answer."""
+
+
+def refusal_response(error: DomainError) -> Response:
+    """A refusal as problem+json, with the headers that its status asks for."""
+    if isinstance(error, GatewayRefusal) and error.status is not None:
+        problem = Problem.of(error.refusal).model_copy(
+            update={"status": int(error.status), "title": error.status.phrase}
+        )
+        response = Response(problem.to_json(), error.status, media_type=PROBLEM_JSON)
+    else:
+        response = problem_response(error.refusal, retry_after=error.retry_after)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["allow"] = error.allow
+    if isinstance(error, (TokenInvalid, TokenExpired)):
+        response.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+    return response
+
+
+def bug_response() -> Response:
+    """The answer where the gateway itself is at fault."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    problem = Problem(
+        type="urn:micromart:problem:internal",
+        title=status.phrase,
+        status=status,
+        detail="This is a fault of ours; it has been logged under the request's id.",
+        code="internal",
+    )
+    return Response(problem.to_json(), status, media_type=PROBLEM_JSON)

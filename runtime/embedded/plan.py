@@ -1,0 +1,191 @@
+"""What one `up` will run: servers, processes, ports and settings, decided before anything starts."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES, WORKER_PORT_OFFSET, Service, Store
+from runtime.embedded.environment import SECRETS, as_environment, given_settings, settings_of, store_setting
+from runtime.embedded.errors import PlatformError
+from runtime.embedded.folder import DataFolder
+from runtime.embedded.migrations import MIGRATED
+from runtime.embedded.ports import free_port, is_free
+from runtime.embedded.postgres import PostgresServer
+from runtime.embedded.probes import HOST
+from runtime.embedded.processes import Process, ProgramProcess, programs
+from runtime.embedded.servers import MongoServer, TemporalServer, ValkeyServer
+from runtime.settings import Environment
+
+DEFAULT_PORTS = {
+    "temporal": 7233,
+    "temporal-ui": 8233,
+    "postgres": 5433,
+    "valkey-carts": 6381,
+    "valkey-bus": 6382,
+    "mongo": 27018,
+    "psp": PSP_PORT,
+    **{service.api: service.port for service in SERVICES},
+    **{service.worker: service.port + WORKER_PORT_OFFSET for service in SERVICES if service.has_worker},
+    "gateway": GATEWAY_PORT,
+}
+
+_ON_POSTGRES = tuple(service for service in SERVICES if service.store is Store.POSTGRES)
+# A server is not started when the user says where another one is.
+_PROVIDED_BY = {
+    "temporal": ("temporal_address",),
+    "postgres": tuple(store_setting(service) for service in _ON_POSTGRES),
+    "valkey-carts": ("carts_redis_url",),
+    "valkey-bus": ("bus_redis_url",),
+    "mongo": ("products_mongo_url",),
+    "psp": ("psp_url",),
+}
+
+_SUPERUSER_PASSWORD = "postgres_password"  # noqa: S105 - the name of one
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the supervisor needs to know."""
+
+    folder: DataFolder
+    processes: tuple[Process, ...]
+    postgres: PostgresServer | None
+    migrated: tuple[str, ...]
+    settings: Mapping[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a tool needs to reach all of it."""
+        return as_environment(self.settings)
+
+
+def plan(
+    folder: DataFolder,
+    *,
+    auto_ports: bool,
+    environment: str | None = None,
+    only: Collection[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Plan:
+    """Decide what runs where; refuses with PlatformError before anything has started."""
+    given = given_settings(environ)
+    wanted = _wanted(only, given)
+    ports = _ports(folder, wanted, auto=auto_ports)
+    secrets = folder.secrets([*SECRETS, _SUPERUSER_PASSWORD, *map(_password_of, _ON_POSTGRES)])
+    servers = _servers(folder.path, ports, secrets, given.get("temporal_namespace", "default"))
+    started = [server for server in servers.all if server.name in wanted]
+    for server in started:
+        server.check()
+    settings = {"environment": Environment.DEVELOPMENT} | _settings(folder, ports, secrets, servers) | given
+    if environment is not None:
+        settings["environment"] = environment
+    ours = [
+        ProgramProcess(program, ports[program.name], settings_of(program, ports[program.name], settings))
+        for program in programs()
+        if program.name in wanted
+    ]
+    used = {process.program.service.name for process in ours if process.program.service is not None}
+    return Plan(
+        folder,
+        (*started, *ours),
+        servers.postgres if servers.postgres in started else None,
+        tuple(service for service in MIGRATED if service in used),
+        settings,
+    )
+
+
+def _wanted(only: Collection[str], given: Mapping[str, str]) -> set[str]:
+    """The names of what runs: all that is asked for and that does not run elsewhere."""
+    names = [name for name in DEFAULT_PORTS if name != "temporal-ui"]
+    if unknown := set(only).difference(names):
+        raise PlatformError(f"no process is named {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    outside = {name for name, settings in _PROVIDED_BY.items() if given.keys() >= set(settings)}
+    return set(only or names) - outside
+
+
+def _ports(folder: DataFolder, wanted: Collection[str], *, auto: bool) -> dict[str, int]:
+    """A port for every process, running or not; those of the ones that will run are free."""
+    listening = {name for name in DEFAULT_PORTS if name.removesuffix("-ui") in wanted}
+    if auto:
+        ports = _auto_ports(folder.ports(), listening)
+        folder.keep_ports(ports)
+        return ports
+    taken = [name for name in DEFAULT_PORTS if name in listening and not is_free(DEFAULT_PORTS[name])]
+    if taken:
+        names = ", ".join(f"{DEFAULT_PORTS[name]} ({name})" for name in taken)
+        raise PlatformError(
+            f"in use already: port {names}; stop what listens there, or run `micromart up --ports auto`"
+        )
+    return dict(DEFAULT_PORTS)
+
+
+def _auto_ports(before: Mapping[str, int], listening: Collection[str]) -> dict[str, int]:
+    ports = {
+        name: before[name]
+        for name in DEFAULT_PORTS
+        if name in before and (name not in listening or is_free(before[name]))
+    }
+    for name in DEFAULT_PORTS:
+        if name not in ports:
+            ports[name] = free_port(set(ports.values()))
+    return ports
+
+
+@dataclass(frozen=True)
+class _Servers:
+    temporal: TemporalServer
+    postgres: PostgresServer
+    carts: ValkeyServer
+    bus: ValkeyServer
+    mongo: MongoServer
+
+    @property
+    def all(self) -> tuple[TemporalServer, ValkeyServer, ValkeyServer, MongoServer, PostgresServer]:
+        """In the order of their start: the others boot while PostgreSQL's cluster is made."""
+        return (self.temporal, self.carts, self.bus, self.mongo, self.postgres)
+
+
+def _servers(path: Path, ports: Mapping[str, int], secrets: Mapping[str, str], namespace: str) -> _Servers:
+    return _Servers(
+        TemporalServer(
+            "temporal",
+            ports["temporal"],
+            path / "temporal",
+            ui_port=ports["temporal-ui"],
+            namespace=namespace,
+        ),
+        PostgresServer(
+            "postgres",
+            ports["postgres"],
+            path / "postgres",
+            superuser_password=secrets[_SUPERUSER_PASSWORD],
+            roles={service.name: secrets[_password_of(service)] for service in _ON_POSTGRES},
+        ),
+        ValkeyServer("valkey-carts", ports["valkey-carts"], path / "valkey-carts", durable=True),
+        ValkeyServer("valkey-bus", ports["valkey-bus"], path / "valkey-bus", durable=False),
+        MongoServer("mongo", ports["mongo"], path / "mongo"),
+    )
+
+
+def _settings(
+    folder: DataFolder, ports: Mapping[str, int], secrets: Mapping[str, str], servers: _Servers
+) -> dict[str, str]:
+    """Every setting that embedded mode computes, by its name in Settings."""
+    return {
+        **{name: secrets[name] for name in SECRETS},
+        **{store_setting(service): servers.postgres.database_url(service.name) for service in _ON_POSTGRES},
+        "products_mongo_url": servers.mongo.url,
+        "carts_redis_url": servers.carts.url,
+        "bus_redis_url": servers.bus.url,
+        "temporal_address": servers.temporal.url,
+        "temporal_ui_url": servers.temporal.ui_url,
+        **{f"{service.name}_url": f"http://{HOST}:{ports[service.api]}" for service in SERVICES},
+        "gateway_url": f"http://{HOST}:{ports['gateway']}",
+        "psp_url": f"http://{HOST}:{ports['psp']}",
+        "psp_ledger": str(folder.path / "psp-ledger.jsonl"),
+    }
+
+
+def _password_of(service: Service) -> str:
+    return f"{service.name}_database_password"

@@ -1,0 +1,152 @@
+"""Real servers for the tests: each started on free ports when the first test asks, ended with the session."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from secrets import token_hex, token_urlsafe
+from typing import TypeVar
+
+import pytest
+
+from contracts.topology import SERVICES, Store
+from runtime.embedded.ports import free_port
+from runtime.embedded.postgres import PostgresServer
+from runtime.embedded.probes import serves
+from runtime.embedded.servers import MongoServer, Server, TemporalServer, ValkeyServer
+from runtime.migrations import upgrade
+
+START_SECONDS = 30.0
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+FreshDatabase = Callable[[str], Awaitable[str]]
+
+
+class Servers:
+    """The servers that tests share; asking for a URL starts its server."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[tuple[Server, subprocess.Popen[bytes]]] = []
+        self._migrated: set[str] = set()
+
+    @property
+    def postgres_admin_url(self) -> str:
+        return self._postgres.admin_url
+
+    @property
+    def mongo_url(self) -> str:
+        return self._mongo.url
+
+    @property
+    def carts_redis_url(self) -> str:
+        return self._valkey_carts.url
+
+    @property
+    def bus_redis_url(self) -> str:
+        return self._valkey_bus.url
+
+    @property
+    def temporal_address(self) -> str:
+        return self._temporal.url
+
+    @property
+    def temporal_ui_url(self) -> str:
+        return self._temporal.ui_url
+
+    async def fresh_database(self, service: str) -> str:
+        """A new database of the service's role, migrated to its newest revision."""
+        factory = import_module(f"services.{service}.factory")
+        template = f"{service}_migrated"
+        if service not in self._migrated:
+            self._postgres.execute(f"CREATE DATABASE {template} OWNER {service}")
+            await upgrade(factory.MIGRATIONS, self._postgres.database_url(service, template))
+            self._migrated.add(service)
+        name = f"{service}_{token_hex(4)}"
+        self._postgres.execute(f"CREATE DATABASE {name} OWNER {service} TEMPLATE {template}")
+        return self._postgres.database_url(service, name)
+
+    def stop(self) -> None:
+        for server, process in self._running:
+            process.send_signal(server.stop_signal)
+        for _, process in self._running:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @cached_property
+    def _postgres(self) -> PostgresServer:
+        roles = {service.name: token_urlsafe() for service in SERVICES if service.store is Store.POSTGRES}
+        server = self._started(
+            PostgresServer(
+                "postgres",
+                free_port(),
+                self._folder / "postgres",
+                superuser_password=token_urlsafe(),
+                roles=roles,
+            )
+        )
+        server.create_databases()
+        return server
+
+    @cached_property
+    def _mongo(self) -> MongoServer:
+        return self._started(MongoServer("mongo", free_port(), self._folder / "mongo"))
+
+    @cached_property
+    def _valkey_carts(self) -> ValkeyServer:
+        return self._started(
+            ValkeyServer("valkey-carts", free_port(), self._folder / "valkey-carts", durable=True)
+        )
+
+    @cached_property
+    def _valkey_bus(self) -> ValkeyServer:
+        return self._started(
+            ValkeyServer("valkey-bus", free_port(), self._folder / "valkey-bus", durable=False)
+        )
+
+    @cached_property
+    def _temporal(self) -> TemporalServer:
+        port = free_port()
+        folder = self._folder / "temporal"
+        return self._started(TemporalServer("temporal", port, folder, ui_port=free_port({port})))
+
+    def _started(self, server: AnyServer) -> AnyServer:
+        log = self._folder / f"{server.name}.log"
+        server.check()
+        process = server.start(log)
+        self._running.append((server, process))
+        deadline = time.monotonic() + START_SECONDS
+        while not serves(server.probe):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{server.name} did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.02)
+        return server
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user can enter when the tests run as root; pytest's own is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="micromart-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def servers(server_folder: Path) -> Iterator[Servers]:
+    running = Servers(server_folder)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def fresh_database(servers: Servers) -> FreshDatabase:
+    """`await fresh_database("inventory")`: the URL of a new, migrated database of that service."""
+    return servers.fresh_database

@@ -1,0 +1,141 @@
+"""A platform as a user has it: started, looked at and stopped by the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.embedded import connection_settings
+from runtime.embedded.folder import DataFolder
+from runtime.embedded.pids import Pid
+from runtime.settings import PREFIX
+from tests.e2e.audit import audit
+from tests.e2e.shopper import Shop, open_shop
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+
+@dataclass
+class Platform:
+    """One data folder and what runs on it."""
+
+    data: Path
+    only: str = ""
+    _seen: set[Pid] = field(default_factory=set)
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cli.main", name, "--data", str(self.data), *arguments]
+
+    def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this folder, whatever comes of it."""
+        return subprocess.run(
+            self.command(name, *arguments),
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def up(self) -> None:
+        started = self.run("up", "--ports", "auto", "--detach", "--only", self.only)
+        assert started.returncode == 0, started.stdout + started.stderr
+        self.status()
+
+    def down(self) -> None:
+        stopped = self.run("down")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    def status(self) -> dict[str, Any]:
+        asked = self.run("status", "--json")
+        assert asked.stdout, asked.stderr
+        status: dict[str, Any] = json.loads(asked.stdout)
+        pids = (Pid.of(process["pid"]) for process in status["processes"] if process["pid"])
+        self._seen |= {pid for pid in pids if pid is not None}
+        return status
+
+    def process(self, name: str) -> dict[str, Any]:
+        """What the status says of one process."""
+        found: dict[str, Any] = next(one for one in self.status()["processes"] if one["name"] == name)
+        return found
+
+    def pid(self, name: str) -> int:
+        """The process's number, without asking it anything."""
+        state = DataFolder(self.data).state()
+        assert state is not None
+        pid = next(process.pid for process in state.processes if process.name == name)
+        assert pid is not None
+        return pid.number
+
+    def kill(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def stop(self, name: str) -> None:
+        """Freeze a process: it lives and does not answer."""
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def cont(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGCONT)
+
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout: float = READY_SECONDS) -> None:
+        """Ask for the status until it is as wanted."""
+        deadline = time.monotonic() + timeout
+        while not holds(status := self.status()):
+            assert time.monotonic() < deadline, f"not in {timeout} s: {status}"
+            time.sleep(POLL_SECONDS)
+
+    def wait_ready(self, timeout: float = READY_SECONDS) -> None:
+        self.wait_until(lambda status: bool(status["ready"]), timeout)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.status()["gateway"])
+
+    @property
+    def temporal_address(self) -> str:
+        return str(self.status()["temporal"]["address"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The MICROMART_ settings that reach it."""
+        return connection_settings(self.data)
+
+    @property
+    def left(self) -> set[Pid]:
+        """Every process of it that any status has shown and that still lives."""
+        return {pid for pid in self._seen if pid.is_alive}
+
+
+def clean_environment() -> dict[str, str]:
+    """The tests' environment without settings: the platform computes its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+@pytest.fixture(scope="session")
+def platform(server_folder: Path) -> Iterator[Platform]:
+    """The whole platform, shared by the session; a test that breaks something mends it again."""
+    platform = Platform(server_folder / "platform")
+    try:
+        platform.up()
+        yield platform
+    finally:
+        platform.down()
+    assert not platform.left
+
+
+@pytest.fixture(scope="session")
+async def shop(platform: Platform) -> AsyncIterator[Shop]:
+    """The shop of the session's platform; at the end money, stock and orders are audited."""
+    async with open_shop(platform.environment) as shop:
+        yield shop
+        platform.wait_ready()
+        await audit(shop)

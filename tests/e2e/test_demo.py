@@ -1,0 +1,137 @@
+"""The demo's promises: it boots, plays, verifies, leaves nothing behind, and says no when it could not verify."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runtime.embedded.ports import free_port
+from runtime.embedded.probes import HOST
+from tests.e2e.conftest import POLL_SECONDS, READY_SECONDS, Platform, clean_environment
+
+
+def processes_of(data: Path) -> list[str]:
+    """The command lines of all processes that were told this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(data) in command:
+            found.append(command)
+    return found
+
+
+@pytest.fixture(scope="module")
+def booted(server_folder: Path) -> subprocess.CompletedProcess[str]:
+    """A demo that had to start everything, with nobody at a terminal."""
+    platform = Platform(server_folder / "demo")
+    run = platform.run("demo", "--exit", "--ports", "auto")
+    assert not processes_of(platform.data)
+    return run
+
+
+def test_it_boots_verifies_every_fact_and_stops(booted: subprocess.CompletedProcess[str]) -> None:
+    assert booted.returncode == 0, booted.stdout + booted.stderr
+    assert re.search(r"^all \d+ facts verified$", booted.stdout, re.MULTILINE)
+    assert "✗ not verified" not in booted.stdout
+    assert booted.stdout.rstrip().endswith("MicroMart is down")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"\+\d+ ms +\d+ ms  ✓ inventory\.reserve +1 +queue inventory",
+        r"\+\d+ ms +\d+ ms  ✓ payments\.authorize +1 +queue payments",
+        r"\+\d+ ms +✓ orders\.confirm +1 +inside the orders worker",
+        r"\+\d+ ms +\d+ ms  ✗ payments\.authorize +1 +queue payments, payments\.declined",
+        r"\+\d+ ms +\d+ ms  ✓ inventory\.release +1 +queue inventory",
+        r"\+\d+ ms +\d+ ms  ✓ payments\.authorize +2 +queue payments \(attempt 1: .+\)",
+        r"✓ 201 confirmed after \d+ ms",
+        r"✓ 402 payments\.declined after \d+ ms",
+        r"✓ the reservation was seen coming back: (\d+) → \d+ → \1",
+        r"API docs +http://127\.0\.0\.1:\d+/docs",
+        r"confirmed +http://127\.0\.0\.1:\d+/temporal/namespaces/default/workflows/checkout-\w+",
+        r"rejected +http://127\.0\.0\.1:\d+/temporal/namespaces/default/workflows/checkout-\w+",
+        r"temporal workflow show -w checkout-\w+ --address 127\.0\.0\.1:\d+",
+        r"temporal workflow list --query \"CheckoutState='rejected'\" --address 127\.0\.0\.1:\d+",
+        r"micromart logs orders --data \S+",
+    ],
+)
+def test_it_tells(booted: subprocess.CompletedProcess[str], line: str) -> None:
+    assert re.search(line, booted.stdout), booted.stdout
+
+
+def test_a_pipe_gets_no_control_codes(booted: subprocess.CompletedProcess[str]) -> None:
+    assert "\x1b" not in booted.stdout + booted.stderr
+
+
+def test_a_platform_that_runs_already_is_used_and_left_running(platform: Platform) -> None:
+    for _ in range(2):
+        run = platform.run("demo", "--exit")
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    assert platform.status()["ready"]
+
+
+def test_what_cannot_be_verified_is_said_and_is_the_exit_code(server_folder: Path) -> None:
+    platform = Platform(server_folder / "demo-unpaid")
+    nobody = f"http://{HOST}:{free_port()}"
+    settings = {"MICROMART_PSP_URL": nobody, "MICROMART_CHECKOUT_WAIT_SECONDS": "1"}
+
+    run = subprocess.run(
+        platform.command("demo", "--exit", "--ports", "auto"),
+        env=clean_environment() | settings,
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS * 2,
+        check=False,
+    )
+
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert re.search(r"✗ not verified: .*found 202, payments\.authorize at attempt", run.stdout), run.stdout
+    assert "1 not verified" in run.stdout
+    assert not processes_of(platform.data)
+
+
+@contextmanager
+def staying(platform: Platform, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A demo without --exit, once it has told that it stays up."""
+    with output.open("wb") as file:
+        demo = subprocess.Popen(
+            platform.command("demo", "--ports", "auto"),
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + READY_SECONDS * 1.5
+        while "stays up" not in (said := output.read_text()):
+            assert demo.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(POLL_SECONDS)
+        yield demo
+    finally:
+        demo.terminate()
+        demo.wait(READY_SECONDS)
+
+
+def test_without_exit_it_stays_up_until_ctrl_c(server_folder: Path) -> None:
+    platform = Platform(server_folder / "demo-stays")
+    output = server_folder / "demo-stays.log"
+
+    with staying(platform, output) as demo:
+        assert platform.status()["ready"]
+        demo.send_signal(signal.SIGINT)
+        code = demo.wait(READY_SECONDS)
+
+    assert code == 0, output.read_text()
+    assert "Traceback" not in output.read_text()
+    assert not processes_of(platform.data)

@@ -1,0 +1,158 @@
+"""What each container is told: enough to start, and no secret more."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi import FastAPI
+
+from api.auth.app import auth_app
+from api.carts.app import carts_app
+from api.inventory.app import inventory_app
+from api.orders.app import orders_app
+from api.payments.app import payments_app
+from api.products.app import products_app
+from contracts.topology import SERVICES
+from runtime.settings import PREFIX, Settings
+from sandbox.psp.settings import Settings as ProviderSettings
+from services.carts.factory import open_carts
+from services.inventory.factory import open_inventory
+from services.orders.factory import open_orders
+from services.payments.factory import open_payments
+from tests.unit.deployment import CONTAINERS, INTERPOLATION, MODULES, PORTS, ROOT, settings_of
+
+APPS: dict[str, Callable[[Settings], FastAPI]] = {
+    "auth-api": auth_app,
+    "products-api": products_app,
+    "orders-api": orders_app,
+    "carts-api": carts_app,
+    "inventory-api": inventory_app,
+    "payments-api": payments_app,
+}
+
+OPENERS = {
+    "orders-worker": open_orders,
+    "carts-worker": open_carts,
+    "inventory-worker": open_inventory,
+    "payments-worker": open_payments,
+}
+
+IDENTITY, PSP_KEY = "MICROMART_IDENTITY_SECRET", "MICROMART_PSP_API_KEY"
+
+# All that a container is told in confidence; one that is not named is told nothing.
+SECRETS: dict[str, set[str]] = {
+    "postgres": {
+        "POSTGRES_PASSWORD",
+        "AUTH_DATABASE_PASSWORD",
+        "ORDERS_DATABASE_PASSWORD",
+        "INVENTORY_DATABASE_PASSWORD",
+        "PAYMENTS_DATABASE_PASSWORD",
+        "TEMPORAL_DATABASE_PASSWORD",
+    },
+    "mongo": {"MONGO_ROOT_PASSWORD", "PRODUCTS_DATABASE_PASSWORD"},
+    "valkey-carts": {"VALKEY_CARTS_PASSWORD"},
+    "valkey-bus": {"VALKEY_BUS_PASSWORD"},
+    "temporal-schema": {"TEMPORAL_DATABASE_PASSWORD"},
+    "temporal": {"TEMPORAL_DATABASE_PASSWORD"},
+    "migrate": {
+        "AUTH_DATABASE_PASSWORD",
+        "PRODUCTS_DATABASE_PASSWORD",
+        "ORDERS_DATABASE_PASSWORD",
+        "INVENTORY_DATABASE_PASSWORD",
+        "PAYMENTS_DATABASE_PASSWORD",
+    },
+    "psp": {PSP_KEY},
+    "gateway": {IDENTITY},
+    "auth-api": {IDENTITY, "AUTH_DATABASE_PASSWORD", "MICROMART_AUTH_KEY_SECRET"},
+    "products-api": {IDENTITY, "PRODUCTS_DATABASE_PASSWORD"},
+    "orders-api": {IDENTITY, "ORDERS_DATABASE_PASSWORD", "MICROMART_ORDER_TOKEN_SECRET"},
+    "orders-worker": {"ORDERS_DATABASE_PASSWORD"},
+    "carts-api": {IDENTITY, "VALKEY_CARTS_PASSWORD"},
+    "carts-worker": {IDENTITY, "VALKEY_CARTS_PASSWORD"},
+    "inventory-api": {IDENTITY, "INVENTORY_DATABASE_PASSWORD"},
+    "inventory-worker": {"INVENTORY_DATABASE_PASSWORD"},
+    "payments-api": {IDENTITY, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
+    "payments-worker": {"PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
+}
+
+
+def test_every_variable_of_ours_is_one_that_somebody_reads() -> None:
+    ours = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    provider = {str(field.alias) for field in ProviderSettings.model_fields.values()}
+    given = {
+        (container, variable)
+        for container, told in CONTAINERS.items()
+        for variable in told.environment
+        if variable.startswith(PREFIX)
+    }
+    unknown = {(at, name) for at, name in given if name not in (ours | provider if at == "psp" else ours)}
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_is_told_the_secrets_that_it_needs_and_no_others(name: str) -> None:
+    assert CONTAINERS[name].required == SECRETS.get(name, set())
+
+
+@pytest.mark.parametrize("name", APPS)
+async def test_an_api_starts_with_what_it_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = APPS[name](settings_of(name, monkeypatch))
+    async with app.router.lifespan_context(app):
+        pass
+
+
+@pytest.mark.parametrize("name", OPENERS)
+async def test_a_worker_s_service_opens_with_what_it_is_told(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with OPENERS[name](settings_of(name, monkeypatch)):
+        pass
+
+
+def test_no_secret_has_a_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    optional = {name for name, rest in INTERPOLATION.findall(text) if not rest.startswith(":?")}
+    assert optional == {"TEMPORAL_UI_URL"}
+
+
+def test_no_secret_is_written_down() -> None:
+    secretive = re.compile(r"(PASSWORD|PWD|AUTH|SECRET|API_KEY|(DATABASE|MONGO|REDIS)_URL)$")
+    written = {
+        (name, variable)
+        for name, container in CONTAINERS.items()
+        for variable, value in container.environment.items()
+        if secretive.search(variable) and ":?" not in value
+    }
+    assert written == set()
+
+
+def test_the_example_names_exactly_the_secrets_and_gives_none() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    given = [line for line in lines if line and not line.startswith("#")]
+    assert sorted(given) == sorted(f"{name}=" for name in set().union(*SECRETS.values()))
+
+
+def test_a_production_environment_is_asked_for_everywhere() -> None:
+    ours = [*MODULES, "migrate"]
+    assert {CONTAINERS[name].environment["MICROMART_ENVIRONMENT"] for name in ours} == {"production"}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_peer_s_address_is_where_that_peer_listens(name: str) -> None:
+    given = CONTAINERS[name].environment.items()
+    urls = [urlsplit(value) for variable, value in given if variable.endswith("_URL")]
+    wrong = [url for url in urls if url.scheme == "http" and PORTS.get(str(url.hostname)) != url.port]
+    assert wrong == []
+
+
+def test_the_gateway_knows_every_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of("gateway", monkeypatch)
+    known = {service.name: settings.url_of(service.name) for service in SERVICES}
+    assert known == {service.name: f"http://{service.api}:{service.port}" for service in SERVICES}
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_an_api_serves_its_health_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = APPS[name](settings_of(name, monkeypatch))
+    assert app.url_path_for("readyz") == CONTAINERS[name].health_path

@@ -1,0 +1,62 @@
+"""Which process of the embedded platform is told what."""
+
+from runtime.embedded.environment import given_settings, settings_of
+from runtime.embedded.processes import Program, programs
+
+PLATFORM = {
+    "environment": "development",
+    "identity_secret": "identity",
+    "order_token_secret": "tokens",
+    "auth_key_secret": "keys",
+    "psp_api_key": "psp",
+    "auth_database_url": "postgresql://auth",
+    "orders_database_url": "postgresql://orders",
+    "inventory_database_url": "postgresql://inventory",
+    "payments_database_url": "postgresql://payments",
+    "products_mongo_url": "mongodb://products",
+    "carts_redis_url": "redis://carts",
+    "bus_redis_url": "redis://bus",
+    "temporal_address": "127.0.0.1:7233",
+}
+PRIVATE = {name for name in PLATFORM if name not in ("environment", "bus_redis_url", "temporal_address")}
+
+
+def program(name: str) -> Program:
+    return next(program for program in programs() if program.name == name)
+
+
+def seen_by(name: str) -> set[str]:
+    """The private settings that a process is given."""
+    environment = settings_of(program(name), 1, PLATFORM)
+    return {setting for setting in PRIVATE if f"MICROMART_{setting.upper()}" in environment}
+
+
+def test_every_process_sees_its_own_store_and_the_secrets_it_needs_and_no_other() -> None:
+    assert {program.name: seen_by(program.name) for program in programs()} == {
+        "psp": {"psp_api_key"},
+        "auth-api": {"identity_secret", "auth_database_url", "auth_key_secret"},
+        "products-api": {"identity_secret", "products_mongo_url"},
+        "orders-api": {"identity_secret", "orders_database_url", "order_token_secret"},
+        "carts-api": {"identity_secret", "carts_redis_url"},
+        "inventory-api": {"identity_secret", "inventory_database_url"},
+        "payments-api": {"identity_secret", "payments_database_url", "psp_api_key"},
+        "orders-worker": {"identity_secret", "orders_database_url"},
+        "carts-worker": {"identity_secret", "carts_redis_url"},
+        "inventory-worker": {"identity_secret", "inventory_database_url"},
+        "payments-worker": {"identity_secret", "payments_database_url", "psp_api_key"},
+        "gateway": {"identity_secret"},
+    }
+
+
+def test_every_process_has_a_port_of_its_own_and_writes_json() -> None:
+    environment = settings_of(program("orders-api"), 3003, PLATFORM)
+
+    assert environment["MICROMART_PORT"] == "3003"
+    assert environment["MICROMART_LOG_FORMAT"] == "json"
+    assert environment["MICROMART_TEMPORAL_ADDRESS"] == "127.0.0.1:7233"
+
+
+def test_what_the_user_has_set_is_a_setting_but_for_a_port_and_an_empty_value() -> None:
+    environ = {"MICROMART_LOG_LEVEL": "DEBUG", "MICROMART_PORT": "1", "MICROMART_HOST": "", "HOME": "/"}
+
+    assert given_settings(environ) == {"log_level": "DEBUG"}

@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+
+from api.gateway.errors import MalformedRequest
+from api.gateway.head import RequestHead, passed_back
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def head(*headers: tuple[bytes, bytes], **scope: Any) -> RequestHead:
+    """A head as the server hands it over: names in lower case."""
+    standard = {
+        "headers": [(b"host", b"shop.example"), *headers],
+        "raw_path": b"/v1/products",
+        "query_string": b"",
+        "client": ("203.0.113.7", 50_000),
+        "scheme": "http",
+    }
+    return RequestHead(standard | scope)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"x-micromart-identity",
+        b"x_micromart_identity",
+        b"x-micromart_identity",
+        b"x-micromart-anything",
+        b"authorization",
+        b"connection",
+        b"keep-alive",
+        b"te",
+        b"trailer",
+        b"upgrade",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"expect",
+        b"forwarded",
+        b"x-real-ip",
+        b"x-forwarded-port",
+        b"x_forwarded_for",
+    ],
+)
+def test_what_only_the_gateway_may_say_is_not_passed_on(name: bytes) -> None:
+    assert name.decode() not in head((name, b"forged")).headers
+
+
+def test_what_the_client_nominates_for_this_hop_ends_here() -> None:
+    passed = head((b"connection", b"close, X-Mine"), (b"x-mine", b"1"), (b"x-other", b"2")).headers
+    assert "x-mine" not in passed
+    assert passed["x-other"] == "2"
+
+
+def test_repeated_headers_stay_repeated_and_utf8_stays_itself() -> None:
+    passed = head((b"x-a", b"1"), (b"x-a", "ü".encode())).headers
+    assert passed.getall("x-a") == ["1", "ü"]
+
+
+def test_a_header_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(MalformedRequest):
+        head((b"idempotency-key", b"\xff"))
+
+
+def test_where_a_request_comes_from_is_written_anew() -> None:
+    passed = head(
+        (b"x-forwarded-for", b"10.0.0.1"), (b"x-forwarded-proto", b"https"), (b"x-forwarded-host", b"evil")
+    ).headers
+    assert passed.getall("x-forwarded-for") == ["203.0.113.7"]
+    assert passed.getall("x-forwarded-proto") == ["http"]
+    assert passed.getall("x-forwarded-host") == ["shop.example"]
+
+
+def test_path_and_query_stay_as_they_were_written() -> None:
+    asked = head(raw_path=b"/v1/products/a%20b", query_string=b"q=%C3%BC&sort=-price")
+    assert asked.target == "/v1/products/a%20b?q=%C3%BC&sort=-price"
+
+
+def test_a_sane_request_id_is_kept() -> None:
+    assert head((b"x-request-id", b"abc_DEF-1")).headers["x-request-id"] == "abc_DEF-1"
+
+
+@pytest.mark.parametrize("given", [b"", b"a b", b"x" * 65, b"a\nb", b"<script>"])
+def test_another_request_id_is_replaced(given: bytes) -> None:
+    asked = head((b"x-request-id", given))
+    assert len(asked.request_id) == 32
+    assert asked.headers.getall("x-request-id") == [asked.request_id]
+
+
+def test_a_clients_trace_goes_on_with_a_new_span() -> None:
+    asked = head((b"traceparent", f"00-{TRACE_ID}-00f067aa0ba902b7-00".encode()))
+    version, trace_id, span, flags = asked.headers["traceparent"].split("-")
+    assert (version, trace_id, flags) == ("00", TRACE_ID, "00")
+    assert asked.trace_id == TRACE_ID
+    assert span != "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("given", [b"garbage", b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01"])
+def test_a_trace_that_cannot_be_is_replaced(given: bytes) -> None:
+    asked = head((b"traceparent", given))
+    assert asked.headers["traceparent"].split("-")[1] == asked.trace_id
+    assert asked.trace_id not in given.decode()
+
+
+def test_an_answer_goes_back_without_what_is_for_the_hop_and_with_the_requests_id() -> None:
+    received = (
+        (b"Content-Type", b"application/json"),
+        (b"Set-Cookie", b"a=1"),
+        (b"Set-Cookie", b"b=2"),
+        (b"Connection", b"keep-alive, X-Hop"),
+        (b"X-Hop", b"1"),
+        (b"Transfer-Encoding", b"chunked"),
+        (b"X-Request-Id", b"theirs"),
+        (b"X-Micromart-Identity", b"echoed"),
+    )
+    assert passed_back(received, "ours") == [
+        (b"content-type", b"application/json"),
+        (b"set-cookie", b"a=1"),
+        (b"set-cookie", b"b=2"),
+        (b"x-request-id", b"ours"),
+    ]

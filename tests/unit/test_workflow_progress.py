@@ -1,0 +1,113 @@
+"""The running table of a checkout's steps."""
+
+from datetime import UTC, datetime, timedelta
+
+from contracts.checkout import FORWARD_STEPS, Step, StepName, StepState
+from workflows.checkouts import steps_from
+from workflows.progress import Progress
+
+NOON = datetime(2026, 11, 22, 12, 0, 0, 7_000, tzinfo=UTC)
+LATER = NOON + timedelta(seconds=1)
+
+RESERVE, AUTHORIZE, CONFIRM, SETTLE = FORWARD_STEPS
+
+
+def test_every_planned_step_waits_at_first() -> None:
+    assert Progress(FORWARD_STEPS).steps == tuple(Step(name=name) for name in FORWARD_STEPS)
+
+
+def test_a_step_runs_and_completes() -> None:
+    progress = Progress((RESERVE,))
+    progress.started(RESERVE, NOON)
+    assert progress.steps == (Step(name=RESERVE, state=StepState.RUNNING, started_at=NOON),)
+    progress.completed(RESERVE, LATER, attempts=2)
+    assert progress.steps == (
+        Step(name=RESERVE, state=StepState.COMPLETED, attempts=2, started_at=NOON, finished_at=LATER),
+    )
+
+
+def test_a_step_that_begins_again_keeps_its_first_start() -> None:
+    progress = Progress((SETTLE,))
+    progress.started(SETTLE, NOON)
+    progress.failing(SETTLE, attempts=1, detail="carts is away")
+    progress.started(SETTLE, LATER)
+    [step] = progress.steps
+    assert (step.state, step.started_at) == (StepState.RUNNING, NOON)
+
+
+def test_a_step_that_completes_in_the_end_no_longer_tells_of_its_trouble() -> None:
+    progress = Progress((SETTLE,))
+    progress.failing(SETTLE, attempts=1, detail="carts is away")
+    progress.completed(SETTLE, LATER, attempts=2)
+    assert progress.steps[0].detail is None
+
+
+def test_a_refused_step_says_why() -> None:
+    progress = Progress((RESERVE,))
+    progress.refused(RESERVE, LATER, attempts=1, detail="out of stock")
+    assert progress.steps == (
+        Step(name=RESERVE, state=StepState.REFUSED, attempts=1, finished_at=LATER, detail="out of stock"),
+    )
+
+
+def test_an_interrupted_step_is_neither_done_nor_refused() -> None:
+    progress = Progress((RESERVE,))
+    progress.started(RESERVE, NOON)
+    progress.interrupted(RESERVE, LATER)
+    assert (progress.steps[0].state, progress.steps[0].finished_at) == (StepState.INTERRUPTED, LATER)
+
+
+def test_undos_join_behind_the_plan_when_they_begin() -> None:
+    progress = Progress(FORWARD_STEPS)
+    progress.started(StepName.VOID_PAYMENT, NOON)
+    progress.started(RESERVE, NOON)
+    assert [step.name for step in progress.steps] == [*FORWARD_STEPS, StepName.VOID_PAYMENT]
+
+
+def test_the_table_has_one_row_a_step() -> None:
+    progress = Progress((RESERVE, AUTHORIZE))
+    progress.started(RESERVE, NOON)
+    progress.refused(RESERVE, LATER, attempts=3, detail="out of stock")
+    assert progress.as_markdown().splitlines()[2:] == [
+        "| ✗ | `inventory.reserve` | refused | 3 | 12:00:00.007 | 12:00:01.007 | out of stock |",
+        "| · | `payments.authorize` | waiting |  |  |  |  |",
+    ]
+
+
+def test_no_detail_breaks_the_table() -> None:
+    progress = Progress((RESERVE,))
+    progress.failing(RESERVE, attempts=1, detail="first | second\nthird")
+    head, rule, *rows = progress.as_markdown().splitlines()
+    assert len(rows) == 1
+    assert rows[0].replace(r"\|", "").count("|") == head.count("|") == rule.count("|")
+
+
+def running(name: StepName) -> dict[StepName, Step]:
+    return {name: Step(name=name, state=StepState.RUNNING, attempts=2)}
+
+
+def states(steps: tuple[Step, ...]) -> list[tuple[StepName, StepState]]:
+    return [(step.name, step.state) for step in steps]
+
+
+def test_nothing_under_way_is_a_plan_that_waits() -> None:
+    assert states(steps_from({})) == [(name, StepState.WAITING) for name in FORWARD_STEPS]
+
+
+def test_what_lies_before_a_step_under_way_is_done_and_the_rest_waits() -> None:
+    steps = steps_from(running(AUTHORIZE))
+    assert states(steps) == [
+        (RESERVE, StepState.COMPLETED),
+        (AUTHORIZE, StepState.RUNNING),
+        (CONFIRM, StepState.WAITING),
+        (SETTLE, StepState.WAITING),
+    ]
+    assert steps[1].attempts == 2
+
+
+def test_undos_under_way_stand_behind_the_plan() -> None:
+    undos = running(StepName.RELEASE_STOCK) | running(StepName.VOID_PAYMENT)
+    assert states(steps_from(undos))[len(FORWARD_STEPS) :] == [
+        (StepName.RELEASE_STOCK, StepState.RUNNING),
+        (StepName.VOID_PAYMENT, StepState.RUNNING),
+    ]
