@@ -19,7 +19,11 @@ from workflows.checkouts import Checkouts
 
 @asynccontextmanager
 async def open_worker(
-    settings: Settings, client: Client, interceptors: Sequence[Interceptor] = ()
+    settings: Settings,
+    client: Client,
+    interceptors: Sequence[Interceptor] = (),
+    *,
+    sandboxed: bool = False,
 ) -> AsyncIterator[WorkerParts]:
     async with open_orders(settings) as orders:
         steps = OrdersActivities(orders)
@@ -35,6 +39,7 @@ async def open_worker(
             ],
             workflows=[CheckoutWorkflow],
             interceptors=interceptors,
+            sandboxed=sandboxed,
         )
         yield WorkerParts(worker, loops=(Reconciler(orders, Checkouts(client), settings).run,))
 

@@ -23,8 +23,10 @@ def is_final(order: Order) -> bool:
     return order.checkout_state not in _RUNNING
 
 
-def final_answer(order: Order) -> tuple[int, bytes]:
-    """The status and the body of a checkout that has ended."""
+def final_answer(order: Order) -> tuple[int, bytes] | None:
+    """The status and the body of a checkout that has ended; None while it runs."""
+    if not is_final(order):
+        return None
     if order.checkout_state is CheckoutState.CONFIRMED:
         return HTTPStatus.CREATED, _body(CheckoutView.of(order, order.steps))
     problem = Problem.of(order.refusal or CANCELLED)

@@ -13,7 +13,7 @@ from runtime.settings import Settings
 from services.orders.errors import OrderNotFound
 from services.orders.factory import OrdersParts
 from services.orders.intake import Intake
-from services.orders.order import Buyer, KeyRecord, Order, PlaceOrder
+from services.orders.order import Buyer, Order, PlaceOrder
 from services.orders.service import OrdersService
 from services.orders.tokens import OrderTokens
 from workflows.checkouts import Checkouts
@@ -42,15 +42,17 @@ class CheckoutDesk:
 
     async def place(self, buyer: Buyer, key: str, request: PlaceOrder) -> Response:
         """Take the order in, see it through as long as a client should wait, answer. Safe to repeat."""
-        record = await self._intake.place(buyer, key, request)
+        taken = await self._intake.place(buyer, key, request)
+        record = taken.record
+        if record.answer is None:
+            order = taken.fresh or await self.orders.order(record.order_id)
+            if not answers.is_final(order):
+                await self._checkouts.place(order.checkout(self._time_limit), wait=self._wait)
+            order, record = await self.orders.answer(record, answers.final_answer)
         token = None if buyer.identity else self._tokens.token_for(record.order_id)
-        if record.status is not None and record.body is not None:
-            return answers.respond(record.status, record.body, record.order_id, token)
-        order = await self._seen_through(record)
-        if not answers.is_final(order):
+        if record.answer is None:
             return answers.still_running(order, token)
-        status, body = await self._first_answer(record, order)
-        return answers.respond(status, body, order.id, token)
+        return answers.respond(*record.answer, record.order_id, token)
 
     async def cancel(self, order_id: str, visitor: Visitor) -> Order:
         """Call the checkout off in its order's row, then wake the workflow. Safe to repeat."""
@@ -81,19 +83,6 @@ class CheckoutDesk:
         if not (self._shows_ui_to_all or is_staff):
             return None
         return f"{self._ui}/workflows/{workflow_id_of(order.id)}"
-
-    async def _seen_through(self, record: KeyRecord) -> Order:
-        order = await self.orders.order(record.order_id)
-        if answers.is_final(order):
-            return order
-        await self._checkouts.place(order.checkout(self._time_limit), wait=self._wait)
-        return await self.orders.order(record.order_id)
-
-    async def _first_answer(self, record: KeyRecord, order: Order) -> tuple[int, bytes]:
-        answered = await self.orders.answer(record, *answers.final_answer(order))
-        assert answered.status is not None
-        assert answered.body is not None
-        return answered.status, answered.body
 
     def _may_see(self, order: Order, visitor: Visitor) -> bool:
         if visitor.order_token is not None and self._tokens.proves(visitor.order_token, order.id):

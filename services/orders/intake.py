@@ -1,5 +1,6 @@
 """Taking an order in: the key, the cart as it stands, the prices agreed, then one transaction for it all."""
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 from contracts.carts import CartSnapshot, Repricing
@@ -18,6 +19,14 @@ from services.orders.store import OrdersStore
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a request stands for; the order comes along where this very call made it."""
+
+    record: KeyRecord
+    fresh: Order | None = None
+
+
 class Intake:
     """Turns a buyer's request into one pending order, however often and in how many copies it is sent."""
 
@@ -29,7 +38,7 @@ class Intake:
         self._products = products
         self._clock = clock
 
-    async def place(self, buyer: Buyer, key: str, request: PlaceOrder) -> KeyRecord:
+    async def place(self, buyer: Buyer, key: str, request: PlaceOrder) -> Taken:
         """Take the order in, once per key; a key that was used answers with its order. Safe to repeat.
 
         A refusal stands only if no twin of this request got further meanwhile: the twin may have emptied
@@ -37,14 +46,14 @@ class Intake:
         """
         known = await self._recall(buyer, key, request)
         if known is not None:
-            return known
+            return Taken(known)
         try:
             return await self._take_in(buyer, key, request)
         except DomainError:
             known = await self._recall(buyer, key, request)
             if known is None:
                 raise
-            return known
+            return Taken(known)
 
     async def _recall(self, buyer: Buyer, key: str, request: PlaceOrder) -> KeyRecord | None:
         async with self._store.begin() as tx:
@@ -53,7 +62,7 @@ class Intake:
             rules.check_fingerprint(record, request.fingerprint)
         return record
 
-    async def _take_in(self, buyer: Buyer, key: str, request: PlaceOrder) -> KeyRecord:
+    async def _take_in(self, buyer: Buyer, key: str, request: PlaceOrder) -> Taken:
         cart = await self._carts.snapshot(request.cart_id, buyer.identity)
         lines = await self._agreed_lines(buyer, cart, request)
         order = self._new_order(buyer, cart, lines, request)
@@ -62,8 +71,6 @@ class Intake:
             key=key,
             fingerprint=request.fingerprint,
             order_id=order.id,
-            status=None,
-            body=None,
         )
         now = order.created_at
         async with self._store.begin() as tx:
@@ -71,7 +78,7 @@ class Intake:
                 raise CartInUse("this cart is being bought already, under another Idempotency-Key")
             await tx.emit([order.event(ORDER_PLACED, now)])
         log.info("order placed", order_id=order.id, total=str(order.total), lines=len(lines))
-        return record
+        return Taken(record, order)
 
     async def _agreed_lines(
         self, buyer: Buyer, cart: CartSnapshot, request: PlaceOrder

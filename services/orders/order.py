@@ -151,5 +151,10 @@ class KeyRecord:
     key: str
     fingerprint: str
     order_id: str
-    status: int | None
-    body: bytes | None
+    status: int | None = None
+    body: bytes | None = None
+
+    @property
+    def answer(self) -> tuple[int, bytes] | None:
+        """The first final answer, as it was sent."""
+        return (self.status, self.body) if self.status is not None and self.body is not None else None

@@ -1,6 +1,6 @@
 """Orders' use cases: the saga's own steps, cancelling, reading. Taking an order in is intake.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -122,10 +122,16 @@ class OrdersService:
         async with self._store.begin() as tx:
             return await tx.unfinished(self._clock() - older_than, after, limit)
 
-    async def answer(self, record: KeyRecord, status: int, body: bytes) -> KeyRecord:
-        """Store a key's final answer; the first one stands, for everybody who asks."""
+    async def answer(
+        self, record: KeyRecord, render: Callable[[Order], tuple[int, bytes] | None]
+    ) -> tuple[Order, KeyRecord]:
+        """Store a key's final answer, if its order has one by now; the first one stands, for all who ask."""
         async with self._store.begin() as tx:
-            return await tx.answer_key(record.principal, record.key, status, body)
+            order = await _known(tx, record.order_id)
+            answer = render(order)
+            if answer is not None:
+                record = await tx.answer_key(record.principal, record.key, *answer)
+            return order, record
 
     async def ready(self) -> None:
         await self._store.ping()

@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, null, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, func, insert, null, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col
 
 from contracts.checkout import Step
 from contracts.errors import Refusal
@@ -31,6 +30,33 @@ _ORDERS = OrdersTable.metadata.tables["orders"]
 _LINES = OrdersTable.metadata.tables["order_lines"]
 _KEYS = OrdersTable.metadata.tables["idempotency_keys"]
 PLACE_ROUTE = "POST /v1/checkouts"
+
+# Built once: making a statement anew costs more than the database takes to answer it.
+_KEY = select(_KEYS).where(
+    _KEYS.c.principal == bindparam("principal"),
+    _KEYS.c.route == PLACE_ROUTE,
+    _KEYS.c.key == bindparam("key"),
+)
+_FIRST_ANSWER = (
+    update(_KEYS)
+    .where(
+        _KEYS.c.principal == bindparam("of_principal"),
+        _KEYS.c.route == PLACE_ROUTE,
+        _KEYS.c.key == bindparam("of_key"),
+    )
+    .values(
+        status=func.coalesce(_KEYS.c.status, bindparam("first_status")),
+        body=func.coalesce(_KEYS.c.body, bindparam("first_body")),
+    )
+    .returning(*_KEYS.c)
+)
+_ORDER = select(_ORDERS).where(_ORDERS.c.id == bindparam("id"))
+_ORDER_LOCKED = _ORDER.with_for_update()
+_LINES_OF = (
+    select(_LINES)
+    .where(_LINES.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_LINES.c.order_id, _LINES.c.position)
+)
 
 
 class OrdersStore:
@@ -56,13 +82,8 @@ class OrdersTransaction:
 
     async def key(self, principal: str, key: str) -> KeyRecord | None:
         """What the key stands for, if it was used."""
-        row = (
-            await self._connection.execute(
-                select(_KEYS).where(
-                    _KEYS.c.principal == principal, _KEYS.c.route == PLACE_ROUTE, _KEYS.c.key == key
-                )
-            )
-        ).one_or_none()
+        found = await self._connection.execute(_KEY, {"principal": principal, "key": key})
+        row = found.one_or_none()
         return _key(row._mapping) if row is not None else None
 
     async def claim_key(self, record: KeyRecord, now: datetime) -> bool:
@@ -83,19 +104,16 @@ class OrdersTransaction:
 
     async def answer_key(self, principal: str, key: str, status: int, body: bytes) -> KeyRecord:
         """Store the key's final answer unless it has one; answers the one that stands."""
-        await self._connection.execute(
-            update(IdempotencyRow)
-            .where(
-                col(IdempotencyRow.principal) == principal,
-                col(IdempotencyRow.route) == PLACE_ROUTE,
-                col(IdempotencyRow.key) == key,
-                col(IdempotencyRow.status).is_(None),
-            )
-            .values(status=status, body=body)
+        answered = await self._connection.execute(
+            _FIRST_ANSWER,
+            {
+                "of_principal": principal,
+                "of_key": key,
+                "first_status": status,
+                "first_body": body,
+            },
         )
-        record = await self.key(principal, key)
-        assert record is not None, "a key is answered only after it was claimed"
-        return record
+        return _key(answered.one()._mapping)
 
     async def add(self, order: Order, now: datetime) -> bool:
         """Write a new order with its lines; False when its cart makes another order just now."""
@@ -144,8 +162,7 @@ class OrdersTransaction:
 
     async def find(self, order_id: str, *, lock: bool = False) -> Order | None:
         """The order, whole; with `lock`, nobody else changes it before this block ends."""
-        query = select(_ORDERS).where(_ORDERS.c.id == order_id)
-        found = await self._whole(query.with_for_update() if lock else query)
+        found = await self._whole(_ORDER_LOCKED if lock else _ORDER, {"id": order_id})
         return found[0] if found else None
 
     async def move(self, order: Order, now: datetime) -> None:
@@ -215,15 +232,11 @@ class OrdersTransaction:
     async def emit(self, events: Sequence[Event]) -> None:
         await outbox.append(self._connection, OutboxRow, events)
 
-    async def _whole(self, query: Select[Any]) -> list[Order]:
-        rows = (await self._connection.execute(query)).mappings().all()
+    async def _whole(self, query: Select[Any], values: dict[str, Any] | None = None) -> list[Order]:
+        rows = (await self._connection.execute(query, values)).mappings().all()
         if not rows:
             return []
-        lines = await self._connection.execute(
-            select(_LINES)
-            .where(_LINES.c.order_id.in_([row["id"] for row in rows]))
-            .order_by(_LINES.c.order_id, _LINES.c.position)
-        )
+        lines = await self._connection.execute(_LINES_OF, {"ids": [row["id"] for row in rows]})
         by_order: dict[str, list[Mapping[str, Any]]] = {}
         for line in lines.mappings():
             by_order.setdefault(line["order_id"], []).append(dict(line))

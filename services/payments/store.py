@@ -148,7 +148,7 @@ class PaymentsTransaction:
         self, key: str, order_id: str, kind: MovementKind, amount: Money, now: datetime
     ) -> MovementState:
         """Write down a movement before the provider hears of it; answers the state of one known already."""
-        await self._connection.execute(
+        begun = await self._connection.execute(
             upsert(LedgerRow)
             .values(
                 key=key,
@@ -161,6 +161,8 @@ class PaymentsTransaction:
             )
             .on_conflict_do_nothing()
         )
+        if begun.rowcount == 1:
+            return MovementState.PENDING
         state = await self._connection.scalar(
             select(col(LedgerRow.state)).where(col(LedgerRow.key) == key).with_for_update()
         )

@@ -162,7 +162,7 @@ async def open_shop(
             )
         stack.push_async_callback(_terminate_leftovers, client)
         if orders_worker:
-            parts = await stack.enter_async_context(open_worker(settings, client, [faults]))
+            parts = await stack.enter_async_context(open_worker(settings, client, [faults], sandboxed=True))
             await stack.enter_async_context(parts.worker)
         yield shop
 
