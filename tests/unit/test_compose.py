@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,10 +16,16 @@ from starlette.routing import Route
 
 from api.gateway.app import Gateway
 from contracts.topology import SERVICES, Store
+from runtime.clock import utc_now
 from runtime.embedded import plan
 from runtime.embedded.ports import free_port
 from runtime.embedded.servers import SEARCH_ATTRIBUTES
 from runtime.settings import Settings
+from sandbox.psp.app import create_app
+from sandbox.psp.books import Books
+from sandbox.psp.ledger import Ledger
+from sandbox.psp.metrics import Metrics
+from sandbox.psp.provider import Provider
 from tests.http_server import serving
 from tests.unit.deployment import (
     COMPOSE,
@@ -35,7 +42,6 @@ from tests.unit.deployment import (
 from workers.process import _operations
 
 EXACT_VERSION = re.compile(r"[a-z/-]+:\d+\.\d+\.\d+(-[a-z0-9-]+)?")
-
 # PostgreSQL's releases have two numbers.
 EXACT_POSTGRES = re.compile(r"postgres:\d+\.\d+(-[a-z0-9-]+)?")
 
@@ -93,6 +99,14 @@ async def test_the_gateway_serves_its_health_path(monkeypatch: pytest.MonkeyPatc
         port = urlsplit(url).port
         # It is not ready without auth's keys, and says so; a path that it does not know is a 404.
         assert await status_of(port, CONTAINERS["gateway"].health_path) == 503
+
+
+async def test_the_sandbox_provider_serves_its_health_path(tmp_path: Path) -> None:
+    books, metrics = Books(), Metrics()
+    ledger = Ledger.open(tmp_path / "ledger.jsonl", books.apply)
+    provider = Provider(ledger, books, metrics, utc_now, slow_seconds=0)
+    async with serving(create_app(provider, metrics, api_key="filled-in")) as url:
+        assert await status_of(urlsplit(url).port, CONTAINERS["psp"].health_path) == 200
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
