@@ -95,13 +95,14 @@ class _Reporting(ActivityInboundInterceptor):
         if isinstance(command, Command):
             bind_trace(command.traceparent, order_id=command.order_id)
         started = time.perf_counter()
-        outcome = "failed"
+        outcome, reason = "failed", None
         try:
             result = await super().execute_activity(input)
             outcome = "completed"
         except DomainError as error:
-            outcome = error.refusal.code
-            raise application_error(error, info.attempt) from error
+            outcome, reason = error.refusal.code, str(error.__cause__ or error)
+            # Without its causes, whose stack traces can outgrow what a history may hold.
+            raise application_error(error, info.attempt) from None
         finally:
             seconds = time.perf_counter() - started
             ACTIVITIES.labels(info.activity_type, outcome).inc()
@@ -113,5 +114,6 @@ class _Reporting(ActivityInboundInterceptor):
                 attempt=info.attempt,
                 outcome=outcome,
                 ms=round(seconds * 1000, 1),
+                **({"reason": reason} if reason else {}),
             )
         return result

@@ -9,5 +9,5 @@ DEADLINE_SECONDS = 30.0
 async def until(condition: Callable[[], Awaitable[bool]], *, within: float = DEADLINE_SECONDS) -> None:
     """Return as soon as the condition holds; fail when it does not in time."""
     async with asyncio.timeout(within):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is awaited happens in another process
             await asyncio.sleep(0.02)

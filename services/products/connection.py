@@ -64,7 +64,7 @@ class Connection:
                     raise Unavailable("the catalog has no unique indexes yet: migrate it first")
 
     async def create_indexes(self) -> list[str]:
-        """Create the indexes that are declared and were not made yet; the names of those made. Safe to repeat.
+        """Create the indexes that were not made yet; the names of those made. Safe to repeat.
 
         What was made is written down, as not every server can list a text index or make it a second time.
         """

@@ -1,4 +1,4 @@
-"""The demo's promises: it boots, plays, verifies, leaves nothing behind, and says no when it could not verify."""
+"""The demo's promises: it boots, plays, verifies, leaves nothing behind, and admits what it cannot verify."""
 
 import re
 import signal

@@ -1,13 +1,12 @@
 """A shop of real services on real servers, with all four workers in the test's own event loop."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -43,9 +42,7 @@ from workflows.checkouts import Checkouts
 
 SKU, ON_HAND, PRICE = "KIT-MOKA-3", 5, 3490
 WAIT = timedelta(seconds=30)
-ADDRESS = ShippingAddress(
-    name="Ada", line1="1 Engine St", city="London", postal_code="N1", country="GB"
-)
+ADDRESS = ShippingAddress(name="Ada", line1="1 Engine St", city="London", postal_code="N1", country="GB")
 
 
 @dataclass
@@ -128,10 +125,9 @@ async def open_shop(
     psp: Psp,
     *,
     orders_worker: bool = True,
-    **overrides: Any,
 ) -> AsyncIterator[Shop]:
     """A shop with its own databases; what it leaves running in Temporal is terminated at the end."""
-    settings = await _settings(servers, fresh_database, psp, overrides)
+    settings = await _settings(servers, fresh_database, psp)
     async with AsyncExitStack() as stack:
         faults = Faults()
         client = await connect(settings)
@@ -152,11 +148,12 @@ async def open_shop(
         )
         await inventory.set_on_hand(SKU, ON_HAND)
         stock_steps, payment_steps = InventoryActivities(inventory), PaymentsActivities(payments)
-        for queue, steps in {
+        queues: dict[TaskQueue, list[Callable[..., Any]]] = {
             TaskQueue.INVENTORY: [stock_steps.reserve, stock_steps.release],
             TaskQueue.PAYMENTS: [payment_steps.authorize, payment_steps.void],
             TaskQueue.CARTS: [CartsActivities(carts).settle],
-        }.items():
+        }
+        for queue, steps in queues.items():
             await stack.enter_async_context(
                 worker_for(client, queue, activities=steps, interceptors=[faults])
             )
@@ -167,23 +164,19 @@ async def open_shop(
         yield shop
 
 
-async def _settings(
-    servers: Servers, fresh_database: FreshDatabase, psp: Psp, overrides: dict[str, Any]
-) -> Settings:
-    urls = {
-        f"{name}_database_url": SecretStr(await fresh_database(name))
-        for name in ("orders", "inventory", "payments")
+async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -> Settings:
+    names = ("orders", "inventory", "payments")
+    given = {f"{name}_database_url": await fresh_database(name) for name in names} | {
+        "carts_redis_url": servers.carts_redis_url,
+        "identity_secret": "test",
+        "order_token_secret": "test",
+        "psp_api_key": psp.api_key,
+        "psp_url": psp.url,
+        "temporal_address": servers.temporal_address,
+        "provider_timeout_seconds": 1.0,
+        "reconcile_seconds": 0.1,
     }
-    return Settings(
-        **urls,
-        carts_redis_url=SecretStr(servers.carts_redis_url),
-        identity_secret=SecretStr("test"),
-        order_token_secret=SecretStr("test"),
-        psp_api_key=SecretStr(psp.api_key),
-        psp_url=psp.url,
-        temporal_address=servers.temporal_address,
-        **{"provider_timeout_seconds": 1.0, "reconcile_seconds": 0.1} | overrides,
-    )
+    return Settings.model_validate(given)
 
 
 async def _terminate_leftovers(client: Client) -> None:

@@ -38,7 +38,12 @@ async def orders_worker(shop: Shop) -> AsyncIterator[None]:
 async def died_after(shop: Shop, step: str) -> int:
     """Run an orders worker that dies after the step; answers its exit code."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.workflows.dying_worker", step, cwd=ROOT, env=environment_of(shop.settings)
+        sys.executable,
+        "-m",
+        "tests.workflows.dying_worker",
+        step,
+        cwd=ROOT,
+        env=environment_of(shop.settings),
     )
     try:
         async with asyncio.timeout(60):
@@ -142,4 +147,3 @@ async def test_steps_wait_for_a_worker_that_is_away(unattended: Shop) -> None:
     async with orders_worker(shop):
         await shop.handle(checkout).result()
     await shop.assert_bought(checkout)
-
