@@ -52,6 +52,8 @@ def worker_for(
 ) -> Worker:
     """A worker of one queue; every activity attempt is logged, counted and its refusals mapped.
 
+    A worker that has workflows takes its activities as local ones only.
+
     Temporal's sandbox polices workflow code at run time for half of a workflow's CPU. Ours is kept
     deterministic by what it may import and by replay; the tests run it sandboxed (ADR 10).
     """
@@ -60,6 +62,7 @@ def worker_for(
         task_queue=task_queue,
         activities=activities,
         workflows=workflows,
+        no_remote_activities=bool(workflows),
         workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
         interceptors=[ActivityReporting(), *interceptors],
         graceful_shutdown_timeout=timedelta(seconds=5),

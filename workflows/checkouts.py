@@ -31,7 +31,6 @@ from contracts.checkout import (
     StepState,
     workflow_id_of,
 )
-from contracts.errors import Unavailable
 from contracts.topology import TaskQueue
 from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
 
@@ -104,13 +103,15 @@ class Checkouts:
             checkout.model_copy(update={"undo_only": True}), WorkflowIDReusePolicy.ALLOW_DUPLICATE
         )
 
-    async def cancel(self, order_id: str) -> None:
-        """Interrupt the checkout's current step; what the order's row has decided already stands."""
+    async def cancel(self, order_id: str) -> bool:
+        """Interrupt the checkout's current step; False when Temporal did not hear of it."""
         try:
             await self._client.get_workflow_handle(workflow_id_of(order_id)).cancel()
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise Unavailable("Temporal did not answer; the cancellation stands all the same") from error
+            return error.status is RPCStatusCode.NOT_FOUND
+        except RuntimeError:
+            return False
+        return True
 
     async def running_steps(self, order_id: str) -> tuple[Step, ...]:
         """The steps of a checkout that still runs, as far as Temporal's own books show them."""

@@ -76,6 +76,7 @@ ROUTES = (
     Route("GET", "/v1/orders/{id}", "orders", ANYONE),
     Route("GET", "/v1/admin/orders", "orders", STAFF),
     Route("GET", "/v1/admin/orders/{id}", "orders", STAFF),
+    Route("GET", "/v1/admin/payments/{id}", "payments", STAFF),
 )
 
 

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 from api.orders import answers
 from contracts.checkout import Step, workflow_id_of
 from contracts.identity import Identity
+from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.orders.errors import OrderNotFound
 from services.orders.factory import OrdersParts
@@ -17,6 +18,8 @@ from services.orders.order import Buyer, Order, PlaceOrder
 from services.orders.service import OrdersService
 from services.orders.tokens import OrderTokens
 from workflows.checkouts import Checkouts
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,14 @@ class CheckoutDesk:
         return answers.respond(*record.answer, record.order_id, token)
 
     async def cancel(self, order_id: str, visitor: Visitor) -> Order:
-        """Call the checkout off in its order's row, then wake the workflow. Safe to repeat."""
+        """Call the checkout off in its order's row, then wake the workflow. Safe to repeat.
+
+        The row decides: a workflow that could not be told now is told by the reconciler.
+        """
         await self.order_for(order_id, visitor)
         order = await self.orders.cancel_checkout(order_id)
-        await self._checkouts.cancel(order_id)
+        if not await self._checkouts.cancel(order_id):
+            log.warning("the reconciler will tell the workflow of the cancellation", order_id=order_id)
         return order
 
     async def order_for(self, order_id: str, visitor: Visitor) -> Order:
