@@ -29,8 +29,8 @@ def bench(
 
     measured = asyncio.run(_measure(_parts(only), quick=quick, data=data))
     report = report_of(measured)
-    json_path.write_text(report.model_dump_json(indent=2) + "\n")
     _show(report)
+    json_path.write_text(report.model_dump_json(indent=2) + "\n")
     console.print(f"written to {json_path}", markup=False)
 
 

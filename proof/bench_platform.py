@@ -1,0 +1,129 @@
+"""The benchmark's own platform: started, filled and stopped by the command line, as a user does it."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from api.inventory.views import SetStock, StockView
+from api.products.views import CategoryView, ProductView
+from contracts.errors import Refused
+from contracts.identity import Identity, Role
+from contracts.products import NewCategory, NewProduct, NewVariant, Price
+from proof.errors import CannotMeasure
+from runtime.embedded import connection_settings
+from runtime.embedded.folder import DataFolder
+from runtime.embedded.state import PlatformState
+from runtime.http_client import ServiceClient
+from runtime.identity import IdentitySigner
+
+SKUS = tuple(f"BENCH-{number:02}" for number in range(16))
+ON_HAND = 10_000_000
+STAFF = Identity(subject="bench", roles=frozenset({Role.STAFF}))
+COMMAND_SECONDS = 180.0
+
+
+class BenchPlatform:
+    """A whole platform on free ports in one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._folder = DataFolder(data)
+        state = self._folder.state()
+        if state is not None and state.is_running:
+            raise CannotMeasure(f"a platform runs on {data}: the benchmark starts one of its own")
+
+    @property
+    def state(self) -> PlatformState:
+        state = self._folder.state()
+        if state is None:
+            raise CannotMeasure(f"the platform has ended; its logs are in {self._folder.logs}")
+        return state
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every process of it by name, with its supervisor."""
+        state = self.state
+        processes = {one.name: one.pid.number for one in state.processes if one.pid is not None}
+        return processes | {"supervisor": state.supervisor.number}
+
+    async def up(self) -> float:
+        """Start it; answers the seconds from the command's start to its end, when all is ready."""
+        began = time.perf_counter()
+        await self._run("up", "--ports", "auto", "--detach")
+        return time.perf_counter() - began
+
+    async def down(self) -> None:
+        """Stop it, if it runs."""
+        await self._run("down")
+
+    async def fill(self) -> None:
+        """The demo shop, and what the benchmark buys. Safe to repeat."""
+        await self._run("seed")
+        settings = connection_settings(self._data)
+        signer = IdentitySigner(settings["MICROMART_IDENTITY_SECRET"])
+        async with ServiceClient(settings["MICROMART_PRODUCTS_URL"], signer) as products:
+            await _make_products(products)
+        async with ServiceClient(settings["MICROMART_INVENTORY_URL"], signer) as inventory:
+            for sku in SKUS:
+                stock = SetStock(on_hand=ON_HAND)
+                await inventory.call("PUT", f"/v1/inventory/{sku}", StockView, body=stock, identity=STAFF)
+
+    async def _run(self, command: str, *options: str) -> None:
+        """Run a command on this folder; one that is not waited for any more is asked to clean up first."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli.main", command, "--data", str(self._data), *options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                said, _ = await process.communicate()
+        except BaseException:
+            if process.returncode is None:
+                process.send_signal(signal.SIGINT)
+                await process.wait()
+            raise
+        if process.returncode != 0:
+            raise CannotMeasure(f"micromart {command} failed:\n{said.decode(errors='replace').strip()}")
+
+
+@asynccontextmanager
+async def bench_platform(data: Path | None) -> AsyncIterator[BenchPlatform]:
+    """A platform that is down when the block ends; without a data folder of the user's, all of it is gone."""
+    folder = data or Path(tempfile.mkdtemp(prefix="micromart-bench-"))
+    platform = BenchPlatform(folder)
+    try:
+        yield platform
+    finally:
+        await platform.down()
+        if data is None:
+            rmtree(folder)
+
+
+async def _make_products(products: ServiceClient) -> None:
+    category = NewCategory(slug="bench", title="Bench")
+    variants = tuple(
+        NewVariant(sku=sku, title=sku, price=Price(amount=1_999, currency="EUR")) for sku in SKUS
+    )
+    product = NewProduct(
+        slug="bench",
+        title="Bench",
+        description="What the benchmark buys.",
+        category="bench",
+        variants=variants,
+    )
+    try:
+        await products.call("POST", "/v1/categories", CategoryView, body=category, identity=STAFF)
+        await products.call("POST", "/v1/products", ProductView, body=product, identity=STAFF)
+    except Refused as refused:
+        # Only a data folder of the user's own can have them from an earlier benchmark.
+        if not refused.refusal.code.endswith("_taken"):
+            raise
