@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, Identity, insert
+from sqlalchemy import BigInteger, DateTime, Identity, Insert, insert, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
@@ -40,4 +41,10 @@ async def append(connection: AsyncConnection, table: type[OutboxColumns], events
     rows: list[dict[str, Any]] = [
         event.model_dump() | {"traceparent": event.traceparent or traceparent} for event in events
     ]
-    await connection.execute(insert(table), rows)
+    await connection.execute(_insert_into(table), rows)
+
+
+@cache
+def _insert_into(table: type[OutboxColumns]) -> Insert:
+    """Built once for each service: making a statement anew costs more than running it."""
+    return insert(inspect(table).local_table)

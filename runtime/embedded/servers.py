@@ -20,7 +20,7 @@ _TEMPORAL_DYNAMIC_CONFIG = {
     "history.timerProcessorMaxPollRPS": 2000,
     "history.visibilityProcessorMaxPollRPS": 200,
     # By default a timer or a retry may fire a second after it is due.
-    #"history.timerProcessorMaxTimeShift": '"10ms"',
+    # "history.timerProcessorMaxTimeShift": '"10ms"',
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
 }

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, String, column, insert, select, update, values
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -13,15 +13,8 @@ from sqlmodel import col
 from contracts.events import Event
 from runtime import outbox
 from runtime.database import Database
-from services.inventory.tables import (
-    OutboxRow,
-    ReservationLineRow,
-    ReservationRow,
-    ReservationState,
-    StockRow,
-)
-
-_STOCK = (col(StockRow.sku), col(StockRow.on_hand), col(StockRow.reserved), col(StockRow.sequence))
+from services.inventory import statements
+from services.inventory.tables import OutboxRow, ReservationRow, ReservationState, StockRow
 
 
 @dataclass(frozen=True)
@@ -62,9 +55,7 @@ class InventoryTransaction:
     async def open_reservation(self, order_id: str, state: ReservationState, now: datetime) -> bool:
         """Claim the order's reservation in this state; False when it exists already."""
         claimed = await self._connection.execute(
-            upsert(ReservationRow)
-            .values(order_id=order_id, state=state, created_at=now)
-            .on_conflict_do_nothing()
+            statements.CLAIM_RESERVATION, {"order_id": order_id, "state": state, "created_at": now}
         )
         return claimed.rowcount == 1
 
@@ -81,20 +72,11 @@ class InventoryTransaction:
         against overselling stands in the one UPDATE.
         """
         await self._lock(wanted)
-        asked = values(column("sku", String), column("units", Integer), name="asked").data(
-            list(wanted.items())
-        )
         held = await self._connection.execute(
-            update(StockRow)
-            .where(
-                col(StockRow.sku) == asked.c.sku,
-                col(StockRow.on_hand) - col(StockRow.reserved) >= asked.c.units,
-            )
-            .values(reserved=col(StockRow.reserved) + asked.c.units, sequence=col(StockRow.sequence) + 1)
-            .returning(*_STOCK)
+            statements.HOLD, {"skus": list(wanted), "units": list(wanted.values())}
         )
         await self._connection.execute(
-            insert(ReservationLineRow),
+            statements.ADD_LINES,
             [{"order_id": order_id, "sku": sku, "quantity": units} for sku, units in wanted.items()],
         )
         return [Stock(*row) for row in held]
@@ -102,34 +84,19 @@ class InventoryTransaction:
     async def release(self, order_id: str, now: datetime) -> list[Stock]:
         """Give back what a held reservation holds; nothing for one that was released before."""
         released = await self._connection.execute(
-            update(ReservationRow)
-            .where(
-                col(ReservationRow.order_id) == order_id, col(ReservationRow.state) == ReservationState.HELD
-            )
-            .values(state=ReservationState.RELEASED, released_at=now)
+            statements.CLOSE_RESERVATION, {"of_order": order_id, "now": now}
         )
         if released.rowcount == 0:
             return []
-        lines = select(col(ReservationLineRow.sku)).where(col(ReservationLineRow.order_id) == order_id)
-        await self._lock((await self._connection.scalars(lines)).all())
-        returned = await self._connection.execute(
-            update(StockRow)
-            .where(
-                col(ReservationLineRow.order_id) == order_id,
-                col(ReservationLineRow.sku) == col(StockRow.sku),
-            )
-            .values(
-                reserved=col(StockRow.reserved) - col(ReservationLineRow.quantity),
-                sequence=col(StockRow.sequence) + 1,
-            )
-            .returning(*_STOCK)
-        )
+        held = await self._connection.scalars(statements.SKUS_HELD, {"order_id": order_id})
+        await self._lock(held.all())
+        returned = await self._connection.execute(statements.GIVE_BACK, {"of_order": order_id})
         return [Stock(*row) for row in returned]
 
     async def stock(self, skus: Iterable[str], *, lock: bool = False) -> dict[str, Stock]:
         """The stock of the skus that exist; with `lock`, nobody else changes it before this block ends."""
-        query = select(*_STOCK).where(col(StockRow.sku).in_(list(skus))).order_by(col(StockRow.sku))
-        rows = await self._connection.execute(query.with_for_update() if lock else query)
+        query = statements.STOCK_LOCKED if lock else statements.STOCK
+        rows = await self._connection.execute(query, {"skus": list(skus)})
         return {row.sku: Stock(*row) for row in rows}
 
     async def set_on_hand(self, sku: str, on_hand: int) -> Stock:
@@ -139,7 +106,7 @@ class InventoryTransaction:
             fresh.on_conflict_do_update(
                 index_elements=[col(StockRow.sku)],
                 set_={"on_hand": on_hand, "sequence": col(StockRow.sequence) + 1},
-            ).returning(*_STOCK)
+            ).returning(*statements.STOCK_COLUMNS)
         )
         return Stock(*row.one())
 

@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, null, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.checkout import Step
@@ -16,47 +15,12 @@ from contracts.money import Money
 from contracts.orders import OrderState
 from runtime import outbox
 from runtime.database import Database
+from services.orders import statements
 from services.orders.order import KeyRecord, Order, OrderLine, ShippingAddress
-from services.orders.tables import (
-    COUNTS_FOR_CART,
-    IdempotencyRow,
-    OrderLineRow,
-    OrderRow,
-    OrdersTable,
-    OutboxRow,
-)
+from services.orders.statements import ORDERS
+from services.orders.tables import OutboxRow
 
-_ORDERS = OrdersTable.metadata.tables["orders"]
-_LINES = OrdersTable.metadata.tables["order_lines"]
-_KEYS = OrdersTable.metadata.tables["idempotency_keys"]
 PLACE_ROUTE = "POST /v1/checkouts"
-
-# Built once: making a statement anew costs more than the database takes to answer it.
-_KEY = select(_KEYS).where(
-    _KEYS.c.principal == bindparam("principal"),
-    _KEYS.c.route == PLACE_ROUTE,
-    _KEYS.c.key == bindparam("key"),
-)
-_FIRST_ANSWER = (
-    update(_KEYS)
-    .where(
-        _KEYS.c.principal == bindparam("of_principal"),
-        _KEYS.c.route == PLACE_ROUTE,
-        _KEYS.c.key == bindparam("of_key"),
-    )
-    .values(
-        status=func.coalesce(_KEYS.c.status, bindparam("first_status")),
-        body=func.coalesce(_KEYS.c.body, bindparam("first_body")),
-    )
-    .returning(*_KEYS.c)
-)
-_ORDER = select(_ORDERS).where(_ORDERS.c.id == bindparam("id"))
-_ORDER_LOCKED = _ORDER.with_for_update()
-_LINES_OF = (
-    select(_LINES)
-    .where(_LINES.c.order_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_LINES.c.order_id, _LINES.c.position)
-)
 
 
 class OrdersStore:
@@ -82,70 +46,69 @@ class OrdersTransaction:
 
     async def key(self, principal: str, key: str) -> KeyRecord | None:
         """What the key stands for, if it was used."""
-        found = await self._connection.execute(_KEY, {"principal": principal, "key": key})
-        row = found.one_or_none()
-        return _key(row._mapping) if row is not None else None
+        found = await self._connection.execute(
+            statements.KEY, {"principal": principal, "route": PLACE_ROUTE, "key": key}
+        )
+        row = found.mappings().one_or_none()
+        return _key(row) if row is not None else None
 
     async def claim_key(self, record: KeyRecord, now: datetime) -> bool:
         """Write the key down with its order; False when somebody was first."""
         claimed = await self._connection.execute(
-            upsert(IdempotencyRow)
-            .values(
-                principal=record.principal,
-                route=PLACE_ROUTE,
-                key=record.key,
-                fingerprint=record.fingerprint,
-                order_id=record.order_id,
-                created_at=now,
-            )
-            .on_conflict_do_nothing()
+            statements.CLAIM_KEY,
+            {
+                "principal": record.principal,
+                "route": PLACE_ROUTE,
+                "key": record.key,
+                "fingerprint": record.fingerprint,
+                "order_id": record.order_id,
+                "created_at": now,
+            },
         )
         return claimed.rowcount == 1
 
     async def answer_key(self, principal: str, key: str, status: int, body: bytes) -> KeyRecord:
         """Store the key's final answer unless it has one; answers the one that stands."""
         answered = await self._connection.execute(
-            _FIRST_ANSWER,
+            statements.FIRST_ANSWER,
             {
                 "of_principal": principal,
+                "of_route": PLACE_ROUTE,
                 "of_key": key,
                 "first_status": status,
                 "first_body": body,
             },
         )
-        return _key(answered.one()._mapping)
+        return _key(answered.mappings().one())
 
     async def add(self, order: Order, now: datetime) -> bool:
         """Write a new order with its lines; False when its cart makes another order just now."""
         added = await self._connection.execute(
-            upsert(OrderRow)
-            .values(
-                id=order.id,
-                customer_id=order.customer_id,
-                cart_ref=order.cart_ref,
-                generation=order.generation,
-                email=order.email,
-                shipping_address=order.shipping_address.model_dump(mode="json"),
-                total=order.total.amount,
-                currency=order.total.currency,
-                payment_token=order.payment_token,
-                state=order.state,
-                steps=[],
-                payment_state=order.payment_state,
-                fulfilment_state=order.fulfilment_state,
-                sequence=order.sequence,
-                traceparent=order.traceparent,
-                created_at=now,
-                updated_at=now,
-            )
-            .on_conflict_do_nothing(
-                index_elements=["cart_ref", "generation"], index_where=text(COUNTS_FOR_CART)
-            )
+            statements.ADD_ORDER,
+            {
+                "id": order.id,
+                "customer_id": order.customer_id,
+                "cart_ref": order.cart_ref,
+                "generation": order.generation,
+                "email": order.email,
+                "shipping_address": order.shipping_address.model_dump(mode="json"),
+                "total": order.total.amount,
+                "currency": order.total.currency,
+                "payment_token": order.payment_token,
+                "state": order.state,
+                "steps": [],
+                "payment_state": order.payment_state,
+                "fulfilment_state": order.fulfilment_state,
+                "sequence": order.sequence,
+                "traceparent": order.traceparent,
+                "created_at": now,
+                "updated_at": now,
+            },
         )
         if added.rowcount == 0:
             return False
         await self._connection.execute(
-            insert(OrderLineRow),
+            statements.ADD_LINES,
             [
                 {
                     "order_id": order.id,
@@ -162,53 +125,45 @@ class OrdersTransaction:
 
     async def find(self, order_id: str, *, lock: bool = False) -> Order | None:
         """The order, whole; with `lock`, nobody else changes it before this block ends."""
-        found = await self._whole(_ORDER_LOCKED if lock else _ORDER, {"id": order_id})
+        found = await self._whole(statements.ORDER_LOCKED if lock else statements.ORDER, {"id": order_id})
         return found[0] if found else None
 
     async def move(self, order: Order, now: datetime) -> None:
         """Write the order's new state, under the lock that the caller holds."""
         await self._connection.execute(
-            update(_ORDERS)
-            .where(_ORDERS.c.id == order.id)
-            .values(
-                state=order.state,
-                sequence=order.sequence,
-                refusal=order.refusal.model_dump(mode="json") if order.refusal else null(),
-                payment_state=order.payment_state,
-                updated_at=now,
-            )
+            statements.MOVE,
+            {
+                "of_order": order.id,
+                "to_state": order.state,
+                "at_sequence": order.sequence,
+                "for_refusal": order.refusal.model_dump(mode="json") if order.refusal else None,
+                "with_payment": order.payment_state,
+                "now": now,
+            },
         )
 
     async def end(self, order_id: str, steps: Iterable[Step], now: datetime) -> None:
         """The order's checkout is over: store how it went."""
+        dumped = [step.model_dump(mode="json") for step in steps]
         await self._connection.execute(
-            update(_ORDERS)
-            .where(_ORDERS.c.id == order_id)
-            .values(
-                steps=[step.model_dump(mode="json") for step in steps],
-                operator_note=None,
-                ended_at=now,
-                updated_at=now,
-            )
+            statements.END, {"of_order": order_id, "with_steps": dumped, "now": now}
         )
 
     async def note_for_operator(self, order_id: str, note: str, now: datetime) -> None:
-        await self._connection.execute(
-            update(_ORDERS).where(_ORDERS.c.id == order_id).values(operator_note=note, updated_at=now)
-        )
+        await self._connection.execute(statements.NOTE, {"of_order": order_id, "note": note, "now": now})
 
     async def unfinished(
         self, before: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Order]:
         """Orders placed before a moment whose checkout has no end yet, oldest first."""
         query = (
-            select(_ORDERS)
-            .where(_ORDERS.c.ended_at.is_(None), _ORDERS.c.created_at < before)
-            .order_by(_ORDERS.c.created_at, _ORDERS.c.id)
+            select(ORDERS)
+            .where(ORDERS.c.ended_at.is_(None), ORDERS.c.created_at < before)
+            .order_by(ORDERS.c.created_at, ORDERS.c.id)
             .limit(limit)
         )
         if after is not None:
-            query = query.where(tuple_(_ORDERS.c.created_at, _ORDERS.c.id) > tuple_(*after))
+            query = query.where(tuple_(ORDERS.c.created_at, ORDERS.c.id) > tuple_(*after))
         return await self._whole(query)
 
     async def page(
@@ -220,13 +175,13 @@ class OrdersTransaction:
         limit: int,
     ) -> list[Order]:
         """Orders, newest first, from behind a position in that order."""
-        query = select(_ORDERS).order_by(_ORDERS.c.created_at.desc(), _ORDERS.c.id.desc()).limit(limit)
+        query = select(ORDERS).order_by(ORDERS.c.created_at.desc(), ORDERS.c.id.desc()).limit(limit)
         if customer_id is not None:
-            query = query.where(_ORDERS.c.customer_id == customer_id)
+            query = query.where(ORDERS.c.customer_id == customer_id)
         if states:
-            query = query.where(_ORDERS.c.state.in_([state.value for state in states]))
+            query = query.where(ORDERS.c.state.in_([state.value for state in states]))
         if after is not None:
-            query = query.where(tuple_(_ORDERS.c.created_at, _ORDERS.c.id) < tuple_(*after))
+            query = query.where(tuple_(ORDERS.c.created_at, ORDERS.c.id) < tuple_(*after))
         return await self._whole(query)
 
     async def emit(self, events: Sequence[Event]) -> None:
@@ -236,7 +191,7 @@ class OrdersTransaction:
         rows = (await self._connection.execute(query, values)).mappings().all()
         if not rows:
             return []
-        lines = await self._connection.execute(_LINES_OF, {"ids": [row["id"] for row in rows]})
+        lines = await self._connection.execute(statements.LINES_OF, {"ids": [row["id"] for row in rows]})
         by_order: dict[str, list[Mapping[str, Any]]] = {}
         for line in lines.mappings():
             by_order.setdefault(line["order_id"], []).append(dict(line))

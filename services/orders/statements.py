@@ -1,0 +1,69 @@
+"""Orders' statements on the checkout's path, built once: making one anew costs more than running it."""
+
+from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from services.orders.tables import COUNTS_FOR_CART, OrdersTable
+
+ORDERS = OrdersTable.metadata.tables["orders"]
+_LINES = OrdersTable.metadata.tables["order_lines"]
+_KEYS = OrdersTable.metadata.tables["idempotency_keys"]
+
+KEY = select(_KEYS).where(
+    _KEYS.c.principal == bindparam("principal"),
+    _KEYS.c.route == bindparam("route"),
+    _KEYS.c.key == bindparam("key"),
+)
+CLAIM_KEY = upsert(_KEYS).on_conflict_do_nothing()
+FIRST_ANSWER = (
+    update(_KEYS)
+    .where(
+        _KEYS.c.principal == bindparam("of_principal"),
+        _KEYS.c.route == bindparam("of_route"),
+        _KEYS.c.key == bindparam("of_key"),
+    )
+    .values(
+        status=func.coalesce(_KEYS.c.status, bindparam("first_status")),
+        body=func.coalesce(_KEYS.c.body, bindparam("first_body")),
+    )
+    .returning(*_KEYS.c)
+)
+
+ADD_ORDER = upsert(ORDERS).on_conflict_do_nothing(
+    index_elements=["cart_ref", "generation"], index_where=text(COUNTS_FOR_CART)
+)
+ADD_LINES = insert(_LINES)
+ORDER = select(ORDERS).where(ORDERS.c.id == bindparam("id"))
+ORDER_LOCKED = ORDER.with_for_update()
+LINES_OF = (
+    select(_LINES)
+    .where(_LINES.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_LINES.c.order_id, _LINES.c.position)
+)
+MOVE = (
+    update(ORDERS)
+    .where(ORDERS.c.id == bindparam("of_order"))
+    .values(
+        state=bindparam("to_state"),
+        sequence=bindparam("at_sequence"),
+        refusal=bindparam("for_refusal", type_=JSONB(none_as_null=True)),
+        payment_state=bindparam("with_payment"),
+        updated_at=bindparam("now"),
+    )
+)
+END = (
+    update(ORDERS)
+    .where(ORDERS.c.id == bindparam("of_order"))
+    .values(
+        steps=bindparam("with_steps"),
+        operator_note=None,
+        ended_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    )
+)
+NOTE = (
+    update(ORDERS)
+    .where(ORDERS.c.id == bindparam("of_order"))
+    .values(operator_note=bindparam("note"), updated_at=bindparam("now"))
+)

@@ -1,0 +1,47 @@
+"""Payments' statements, built once: making one anew costs more than running it."""
+
+from sqlalchemy import BigInteger, String, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from services.payments.tables import MovementKind, MovementState, PaymentsTable
+
+_PAYMENTS = PaymentsTable.metadata.tables["payments"]
+_LEDGER = PaymentsTable.metadata.tables["ledger"]
+
+OPEN = upsert(_PAYMENTS).on_conflict_do_nothing()
+FIND = select(_PAYMENTS).where(_PAYMENTS.c.order_id == bindparam("order_id"))
+FIND_LOCKED = FIND.with_for_update()
+MOVE = (
+    update(_PAYMENTS)
+    .where(_PAYMENTS.c.order_id == bindparam("of_order"))
+    .values(
+        state=bindparam("to_state"),
+        provider_id=func.coalesce(bindparam("held_as", type_=String), _PAYMENTS.c.provider_id),
+        decline_reason=func.coalesce(bindparam("declined_for", type_=String), _PAYMENTS.c.decline_reason),
+        captured=_PAYMENTS.c.captured + bindparam("captured_more", type_=BigInteger),
+        refunded=_PAYMENTS.c.refunded + bindparam("refunded_more", type_=BigInteger),
+        sequence=_PAYMENTS.c.sequence + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(*_PAYMENTS.c)
+)
+
+BEGIN_MOVEMENT = upsert(_LEDGER).on_conflict_do_nothing()
+MOVEMENT_LOCKED = select(_LEDGER).where(_LEDGER.c.key == bindparam("key")).with_for_update()
+SETTLE_MOVEMENT = (
+    update(_LEDGER)
+    .where(_LEDGER.c.key == bindparam("of_key"), _LEDGER.c.state == MovementState.PENDING.value)
+    .values(state=bindparam("to_state"), settled_at=bindparam("now"))
+)
+MOVEMENT = select(_LEDGER).where(_LEDGER.c.key == bindparam("key"))
+LEDGER_OF = (
+    select(_LEDGER)
+    .where(_LEDGER.c.order_id == bindparam("order_id"))
+    .order_by(_LEDGER.c.created_at, _LEDGER.c.key)
+)
+REFUNDS_NOT_REFUSED = select(func.coalesce(func.sum(_LEDGER.c.amount), 0)).where(
+    _LEDGER.c.order_id == bindparam("order_id"),
+    _LEDGER.c.kind == MovementKind.REFUND.value,
+    _LEDGER.c.state != MovementState.REFUSED.value,
+    _LEDGER.c.key != bindparam("besides"),
+)
