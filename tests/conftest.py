@@ -21,6 +21,8 @@ from runtime.embedded.servers import MongoServer, Server, TemporalServer, Valkey
 from runtime.migrations import upgrade
 
 START_SECONDS = 30.0
+# Nothing in them is kept: one that takes longer to end is killed.
+STOP_SECONDS = 3.0
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 FreshDatabase = Callable[[str], Awaitable[str]]
@@ -75,7 +77,7 @@ class Servers:
             process.send_signal(server.stop_signal)
         for _, process in self._running:
             try:
-                process.wait(10)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.topology import TaskQueue
     from workflows.saga import STEP_RETRIES, UNDO_RETRIES
 
-ATTEMPT_LIMIT = timedelta(seconds=20)
+ATTEMPT_LIMIT = timedelta(seconds=10)
 # After the pivot the buyer's answer waits this long for the cart; then the cart is settled behind it.
 SETTLE_PATIENCE = timedelta(seconds=2)
 

@@ -22,7 +22,8 @@ from runtime.settings import Settings
 
 # Uvicorn closes an idle connection after 5 s: one is never taken from the pool near that moment.
 KEEP_ALIVE_SECONDS = 3.0
-CONNECTIONS_PER_SERVICE = 256
+# A rush of buyers waits for its checkouts all at once: a connection each, none queued behind another's.
+CONNECTIONS_PER_SERVICE = 1024
 
 
 class Gateway:

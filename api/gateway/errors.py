@@ -46,6 +46,17 @@ class BodyTooLarge(GatewayRefusal):
         super().__init__(f"A request body may have {limit} bytes at most.")
 
 
+class HeadTooLarge(GatewayRefusal):
+    """The request line and its headers together are longer than anything we have a use for."""
+
+    code = "request.head_too_large"
+    kind = Kind.MALFORMED
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A request line with its headers may have {limit} bytes at most.")
+
+
 class BodyTooSlow(GatewayRefusal):
     """The client began a body and did not finish it in the time of its route."""
 

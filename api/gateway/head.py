@@ -6,7 +6,7 @@ import secrets
 from multidict import CIMultiDict
 from starlette.types import Scope
 
-from api.gateway.errors import MalformedRequest
+from api.gateway.errors import HeadTooLarge, MalformedRequest
 from contracts.identity import REQUEST_ID_HEADER
 from runtime.trace import TRACEPARENT_HEADER, new_traceparent, trace_id_of
 
@@ -45,6 +45,8 @@ _NOT_PASSED_ON = HOP_BY_HOP | _OURS
 _OUR_PREFIX = b"x-micromart-"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _NO_TRACE_ID = "0" * 32
+# What an access token of the longest kind and any browser's other headers need, several times over.
+MAX_HEAD_BYTES = 32_768
 
 
 class RequestHead:
@@ -54,6 +56,7 @@ class RequestHead:
 
     def __init__(self, scope: Scope) -> None:
         received: list[tuple[bytes, bytes]] = scope["headers"]
+        _refuse_too_large(scope)
         own: dict[bytes, bytes] = {}
         self.headers: CIMultiDict[str] = CIMultiDict()
         self.authorization: list[bytes] = []
@@ -109,6 +112,14 @@ def passed_back(received: tuple[tuple[bytes, bytes], ...], request_id: str) -> l
     ]
     headers.append((b"x-request-id", request_id.encode()))
     return headers
+
+
+def _refuse_too_large(scope: Scope) -> None:
+    """The HTTP parser bounds neither, and a service would have to read them all again."""
+    size = len(scope["raw_path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > MAX_HEAD_BYTES:
+        raise HeadTooLarge(MAX_HEAD_BYTES)
 
 
 def _nominated(headers: list[tuple[bytes, bytes]]) -> frozenset[bytes]:

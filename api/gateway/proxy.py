@@ -40,8 +40,8 @@ class Proxy:
         self._session = session
         self._upstreams = upstreams
         self._max_body_bytes = max_body_bytes
-        self._standard = aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect)
-        self._checkout = aiohttp.ClientTimeout(total=timeouts.checkout, connect=timeouts.connect)
+        self._standard = aiohttp.ClientTimeout(total=timeouts.total, sock_connect=timeouts.connect)
+        self._checkout = aiohttp.ClientTimeout(total=timeouts.checkout, sock_connect=timeouts.connect)
 
     async def forward(
         self, exchange: Exchange, route: Route, head: RequestHead, client: Client, send: Send

@@ -10,7 +10,7 @@ from services.inventory.factory import open_inventory
 from services.orders.factory import open_orders
 from services.orders.order import Order
 from services.orders.service import OrdersService
-from tests.e2e.shopper import Shop, held_in
+from tests.e2e.shop import Shop, held_in
 from tests.polling import until
 
 END_SECONDS = 60.0

@@ -18,10 +18,17 @@ from runtime.embedded.folder import DataFolder
 from runtime.embedded.pids import Pid
 from runtime.settings import PREFIX
 from tests.e2e.audit import audit
-from tests.e2e.shopper import Shop, open_shop
+from tests.e2e.shop import Shop, open_shop
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the whole platform in one process: two platforms would fight for two cores."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("platform"))
 
 
 @dataclass

@@ -8,7 +8,8 @@ import pytest
 from contracts.checkout import FORWARD_STEPS
 from tests.e2e.breakage import frozen
 from tests.e2e.conftest import Platform
-from tests.e2e.shopper import ADDRESS, PRICE, Shop, euros
+from tests.e2e.shop import Shop
+from tests.e2e.shopper import ADDRESS, PRICE, euros
 
 ALL_STEPS = [str(step) for step in FORWARD_STEPS]
 
@@ -57,7 +58,8 @@ async def test_a_declined_buyer_pays_with_another_card(shop: Shop, card: str) ->
     declined = await guest.buy(cart, card=card)
 
     assert declined.problem == (402, "payments.declined")
-    refused = (await guest.get(f"/v1/checkouts/{declined.body['checkout_id']}", declined.body["access_token"])).body
+    rejected, token = declined.body["checkout_id"], declined.body["access_token"]
+    refused = (await guest.get(f"/v1/checkouts/{rejected}", token)).body
     assert (refused["state"], refused["refusal"]) == ("rejected", "payments.declined")
     assert await shop.stock(sku) == (1, 0)
     assert await guest.quantities(cart) == {sku: 1}

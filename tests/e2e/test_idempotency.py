@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.breakage import frozen
 from tests.e2e.conftest import Platform
-from tests.e2e.shopper import ADDRESS, PRICE, Shop, purchase
+from tests.e2e.shop import Shop
+from tests.e2e.shopper import ADDRESS, PRICE, purchase
 
 TIMES = 10
 

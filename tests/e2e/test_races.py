@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 
-from tests.e2e.shopper import PRICE, Answer, Shop
+from tests.e2e.shop import Shop
+from tests.e2e.shopper import PRICE, Answer
 
 OUT_OF_STOCK = (409, "inventory.out_of_stock")
 BUYERS, UNITS = 200, 50
