@@ -19,8 +19,8 @@ _TEMPORAL_DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": 2000,
     "history.timerProcessorMaxPollRPS": 2000,
     "history.visibilityProcessorMaxPollRPS": 200,
-    # By default a timer or a retry may fire a second after it is due.
-    # "history.timerProcessorMaxTimeShift": '"10ms"',
+    # By default a timer or a retry may fire up to a second after it is due.
+    # "history.timerProcessorMaxTimeShift": '"100ms"',
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
 }

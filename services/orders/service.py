@@ -76,9 +76,9 @@ class OrdersService:
     async def close(self, command: CloseCheckout) -> None:
         """Store how a confirmed checkout went. Safe to repeat."""
         async with self._store.begin() as tx:
-            order = await _known(tx, command.order_id, lock=True)
-            await tx.end(order.id, rules.merged_steps(order.steps, command.steps), self._clock())
-        if order.ended_at is None:
+            stored, was_over = await tx.stored_steps(command.order_id)
+            await tx.end(command.order_id, rules.merged_steps(stored, command.steps), self._clock())
+        if not was_over:
             CHECKOUTS.labels(OrderState.CONFIRMED).inc()
 
     async def call_operator(self, command: CallOperator) -> None:

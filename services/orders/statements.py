@@ -36,6 +36,9 @@ ADD_ORDER = upsert(ORDERS).on_conflict_do_nothing(
 ADD_LINES = insert(_LINES)
 ORDER = select(ORDERS).where(ORDERS.c.id == bindparam("id"))
 ORDER_LOCKED = ORDER.with_for_update()
+STEPS_LOCKED = (
+    select(ORDERS.c.steps, ORDERS.c.ended_at).where(ORDERS.c.id == bindparam("id")).with_for_update()
+)
 LINES_OF = (
     select(_LINES)
     .where(_LINES.c.order_id.in_(bindparam("ids", expanding=True)))

@@ -128,6 +128,11 @@ class OrdersTransaction:
         found = await self._whole(statements.ORDER_LOCKED if lock else statements.ORDER, {"id": order_id})
         return found[0] if found else None
 
+    async def stored_steps(self, order_id: str) -> tuple[tuple[Step, ...], bool]:
+        """How the order's checkout went as far as was stored, and whether it is over; under lock."""
+        row = (await self._connection.execute(statements.STEPS_LOCKED, {"id": order_id})).one()
+        return _steps(row.steps), row.ended_at is not None
+
     async def move(self, order: Order, now: datetime) -> None:
         """Write the order's new state, under the lock that the caller holds."""
         await self._connection.execute(
@@ -220,7 +225,7 @@ def _order(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Order:
         payment_token=row["payment_token"],
         state=OrderState(row["state"]),
         refusal=Refusal.model_validate(row["refusal"]) if row["refusal"] else None,
-        steps=tuple(Step.model_validate(step) for step in row["steps"]),
+        steps=_steps(row["steps"]),
         operator_note=row["operator_note"],
         payment_state=row["payment_state"],
         fulfilment_state=row["fulfilment_state"],
@@ -229,6 +234,10 @@ def _order(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Order:
         created_at=row["created_at"],
         ended_at=row["ended_at"],
     )
+
+
+def _steps(stored: Iterable[object]) -> tuple[Step, ...]:
+    return tuple(Step.model_validate(step) for step in stored)
 
 
 def _key(row: Mapping[Any, Any]) -> KeyRecord:
