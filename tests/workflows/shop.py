@@ -34,8 +34,9 @@ from services.payments.factory import open_payments
 from services.payments.service import PaymentsService
 from services.payments.tables import PaymentState
 from tests.conftest import FreshDatabase, Servers
+from tests.polling import until
 from tests.psp_process import Psp
-from tests.workflows.faults import Faults
+from tests.workflows.faults import Faults, Gate
 from workers.orders import open_worker
 from workers.reconciler import Reconciler
 from workflows.checkouts import Checkouts
@@ -80,6 +81,27 @@ class Shop:
         outcome = await self.checkouts.place(checkout, wait=WAIT)
         assert outcome is not None, "the checkout did not end in time"
         return outcome
+
+    async def stopped_at(self, gate: Gate, **placed: Any) -> Checkout:
+        """A checkout that runs and has come to the gate."""
+        checkout = await self.placed(**placed)
+        await self.checkouts.start(checkout)
+        await gate.reached.wait()
+        return checkout
+
+    async def cancel(self, checkout: Checkout) -> None:
+        """Cancel as the orders API does: in the order's row, then at the workflow."""
+        await self.orders.cancel_checkout(checkout.order_id)
+        await self.checkouts.cancel(checkout.order_id)
+
+    async def reconciled(self, checkout: Checkout) -> None:
+        """Let the reconciler look until it has brought the checkout to its end."""
+
+        async def ended() -> bool:
+            await self.reconciler.look()
+            return (await self.order(checkout)).ended_at is not None
+
+        await until(ended)
 
     def handle(self, checkout: Checkout) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(workflow_id_of(checkout.order_id))

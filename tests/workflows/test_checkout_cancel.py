@@ -14,11 +14,8 @@ STEPS = ["inventory.reserve", "payments.authorize", "orders.confirm"]
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_cancel_before_a_step_takes_effect_undoes_the_checkout(shop: Shop, step: str) -> None:
     gate = shop.faults.hold_before(step)
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
-    await shop.orders.cancel_checkout(checkout.order_id)
-    await shop.checkouts.cancel(checkout.order_id)
+    checkout = await shop.stopped_at(gate)
+    await shop.cancel(checkout)
     gate.opened.set()
     outcome = await shop.handle(checkout).result()
     assert outcome["state"] == CheckoutState.CANCELLED
@@ -28,11 +25,8 @@ async def test_a_cancel_before_a_step_takes_effect_undoes_the_checkout(shop: Sho
 @pytest.mark.parametrize("step", STEPS[:2])
 async def test_a_cancel_after_a_step_took_effect_undoes_the_checkout(shop: Shop, step: str) -> None:
     gate = shop.faults.hold_after(step)
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
-    await shop.orders.cancel_checkout(checkout.order_id)
-    await shop.checkouts.cancel(checkout.order_id)
+    checkout = await shop.stopped_at(gate)
+    await shop.cancel(checkout)
     gate.opened.set()
     await shop.handle(checkout).result()
     await shop.assert_undone(checkout, OrderState.CANCELLED)
@@ -41,9 +35,7 @@ async def test_a_cancel_after_a_step_took_effect_undoes_the_checkout(shop: Shop,
 @pytest.mark.parametrize("step", STEPS[:2])
 async def test_an_operators_cancel_undoes_the_checkout(shop: Shop, step: str) -> None:
     gate = shop.faults.hold_before(step)
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).cancel()
     gate.opened.set()
     await shop.handle(checkout).result()
@@ -52,9 +44,7 @@ async def test_an_operators_cancel_undoes_the_checkout(shop: Shop, step: str) ->
 
 async def test_a_cancel_behind_a_confirm_that_nobody_heard_of_goes_forward(shop: Shop) -> None:
     gate = shop.faults.hold_after("orders.confirm")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     with pytest.raises(AlreadyConfirmed):
         await shop.orders.cancel_checkout(checkout.order_id)
     await shop.handle(checkout).cancel()
@@ -66,9 +56,7 @@ async def test_a_cancel_behind_a_confirm_that_nobody_heard_of_goes_forward(shop:
 
 async def test_a_cancel_while_the_cart_is_settled_changes_nothing(shop: Shop) -> None:
     gate = shop.faults.hold_before("carts.settle")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).cancel()
     gate.opened.set()
     await shop.handle(checkout).result()
@@ -79,9 +67,7 @@ async def test_a_cancel_while_the_cart_is_settled_changes_nothing(shop: Shop) ->
 async def test_a_cancel_during_the_undo_does_not_stop_it(shop: Shop, undo: str) -> None:
     shop.faults.fail_before("orders.confirm", refusal())
     gate = shop.faults.hold_before(undo)
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).cancel()
     gate.opened.set()
     outcome = await shop.handle(checkout).result()

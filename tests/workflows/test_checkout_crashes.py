@@ -14,7 +14,6 @@ from contracts.orders import OrderState
 from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX, Settings
 from tests.conftest import FreshDatabase, Servers
-from tests.polling import until
 from tests.psp_process import Psp
 from tests.workflows.shop import Shop, open_shop
 from workers.orders import open_worker
@@ -99,44 +98,25 @@ async def test_a_worker_that_dies_behind_the_close_ends_the_checkout_once(unatte
 
 async def test_an_order_whose_api_died_before_the_start_is_started_by_the_reconciler(shop: Shop) -> None:
     checkout = await shop.placed()
-
-    async def ended() -> bool:
-        await shop.reconciler.look()
-        return (await shop.order(checkout)).ended_at is not None
-
-    await until(ended)
+    await shop.reconciled(checkout)
     await shop.assert_bought(checkout)
 
 
 async def test_a_checkout_that_an_operator_terminated_is_undone_by_the_reconciler(shop: Shop) -> None:
     gate = shop.faults.hold_after("payments.authorize")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).terminate("by hand")
     gate.opened.set()
-
-    async def ended() -> bool:
-        await shop.reconciler.look()
-        return (await shop.order(checkout)).ended_at is not None
-
-    await until(ended)
+    await shop.reconciled(checkout)
     await shop.assert_undone(checkout, OrderState.CANCELLED)
 
 
 async def test_a_confirmed_checkout_that_was_terminated_goes_forward(shop: Shop) -> None:
     gate = shop.faults.hold_before("carts.settle")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).terminate("by hand")
     gate.opened.set()
-
-    async def ended() -> bool:
-        await shop.reconciler.look()
-        return (await shop.order(checkout)).ended_at is not None
-
-    await until(ended)
+    await shop.reconciled(checkout)
     await shop.assert_bought(checkout)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from contracts.checkout import Checkout
-from tests.polling import until
 from tests.workflows.shop import Shop
 from tests.workflows.test_checkout_replay import replayer
 
@@ -27,11 +26,8 @@ async def declined(shop: Shop) -> Checkout:
 
 async def cancelled(shop: Shop) -> Checkout:
     gate = shop.faults.hold_before("payments.authorize")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
-    await shop.orders.cancel_checkout(checkout.order_id)
-    await shop.checkouts.cancel(checkout.order_id)
+    checkout = await shop.stopped_at(gate)
+    await shop.cancel(checkout)
     gate.opened.set()
     await shop.handle(checkout).result()
     return checkout
@@ -46,17 +42,10 @@ async def expired(shop: Shop) -> Checkout:
 
 async def taken_over(shop: Shop) -> Checkout:
     gate = shop.faults.hold_after("inventory.reserve")
-    checkout = await shop.placed()
-    await shop.checkouts.start(checkout)
-    await gate.reached.wait()
+    checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).terminate("by hand")
     gate.opened.set()
-
-    async def ended() -> bool:
-        await shop.reconciler.look()
-        return (await shop.order(checkout)).ended_at is not None
-
-    await until(ended)
+    await shop.reconciled(checkout)
     await shop.handle(checkout).result()
     return checkout
 
