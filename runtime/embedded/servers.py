@@ -20,7 +20,7 @@ _TEMPORAL_DYNAMIC_CONFIG = {
     "history.timerProcessorMaxPollRPS": 2000,
     "history.visibilityProcessorMaxPollRPS": 200,
     # By default a timer or a retry may fire up to a second after it is due.
-    # "history.timerProcessorMaxTimeShift": '"100ms"',
+    "history.timerProcessorMaxTimeShift": '"100ms"',
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
 }

@@ -76,7 +76,10 @@ class OrdersService:
     async def close(self, command: CloseCheckout) -> None:
         """Store how a confirmed checkout went. Safe to repeat."""
         async with self._store.begin() as tx:
-            stored, was_over = await tx.stored_steps(command.order_id)
+            found = await tx.stored_steps(command.order_id)
+            if found is None:
+                raise OrderNotFound("there is no such order")
+            stored, was_over = found
             await tx.end(command.order_id, rules.merged_steps(stored, command.steps), self._clock())
         if not was_over:
             CHECKOUTS.labels(OrderState.CONFIRMED).inc()

@@ -128,10 +128,11 @@ class OrdersTransaction:
         found = await self._whole(statements.ORDER_LOCKED if lock else statements.ORDER, {"id": order_id})
         return found[0] if found else None
 
-    async def stored_steps(self, order_id: str) -> tuple[tuple[Step, ...], bool]:
+    async def stored_steps(self, order_id: str) -> tuple[tuple[Step, ...], bool] | None:
         """How the order's checkout went as far as was stored, and whether it is over; under lock."""
-        row = (await self._connection.execute(statements.STEPS_LOCKED, {"id": order_id})).one()
-        return _steps(row.steps), row.ended_at is not None
+        found = await self._connection.execute(statements.STEPS_LOCKED, {"id": order_id})
+        row = found.one_or_none()
+        return (_steps(row.steps), row.ended_at is not None) if row is not None else None
 
     async def move(self, order: Order, now: datetime) -> None:
         """Write the order's new state, under the lock that the caller holds."""

@@ -97,11 +97,12 @@ async def test_an_undo_that_keeps_failing_calls_an_operator_and_goes_on(shop: Sh
     await shop.checkouts.start(checkout)
 
     async def needs_operator() -> bool:
-        return (await shop.order(checkout)).checkout_state is CheckoutState.NEEDS_OPERATOR
+        description = await shop.handle(checkout).describe()
+        found = {pair.key.name: pair.value for pair in description.typed_search_attributes}
+        return bool(found.get("NeedsOperator"))
 
     await until(needs_operator)
-    description = await shop.handle(checkout).describe()
-    assert {pair.key.name: pair.value for pair in description.typed_search_attributes}["NeedsOperator"]
+    assert (await shop.order(checkout)).checkout_state is CheckoutState.NEEDS_OPERATOR
     other = next(name for name in UNDOS if name != undo)
     assert shop.faults.attempts[other] == 1, "the other undo did not wait"
     shop.faults.heal(undo)
