@@ -25,6 +25,7 @@ from services.orders.store import OrdersStore, OrdersTransaction
 
 _UNDECIDED = (OrderState.PENDING, OrderState.CANCELLING)
 _UNDONE = (OrderState.REJECTED, OrderState.CANCELLED)
+_CALLED_OFF = (OrderState.CANCELLING, *_UNDONE)
 _EVENT_OF = {
     OrderState.CONFIRMED: ORDER_CONFIRMED,
     OrderState.REJECTED: ORDER_REJECTED,
@@ -43,7 +44,7 @@ class OrdersService:
         """Make a pending order final; refused once it is being undone. Safe to repeat."""
         async with self._store.begin() as tx:
             order = await _known(tx, command.order_id, lock=True)
-            if order.state in (OrderState.CANCELLING, *_UNDONE):
+            if order.state in _CALLED_OFF:
                 raise CheckoutCalledOff("this checkout was called off before it could be confirmed")
             if order.state is OrderState.PENDING:
                 await self._move(tx, order, OrderState.CONFIRMED, payment_state="authorized")
@@ -58,7 +59,7 @@ class OrdersService:
             if order.state is OrderState.PENDING:
                 await self._call_off(tx, order, command.refusal)
                 return UndoVerdict(confirmed=False, refusal=command.refusal)
-            if order.state in (OrderState.CANCELLING, *_UNDONE):
+            if order.state in _CALLED_OFF:
                 return UndoVerdict(confirmed=False, refusal=order.refusal)
             return UndoVerdict(confirmed=True)
 
