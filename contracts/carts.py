@@ -5,12 +5,11 @@ histories, events and logs know a cart by its `cart_ref`, which is also what the
 """
 
 import hashlib
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.commands import Command
 from contracts.events import EventData
-from contracts.inventory import StockLine
 from contracts.money import Currency, Money, Quantity, Sku
 
 
@@ -52,14 +51,6 @@ class Repricing(BaseModel):
     gone: tuple[Sku, ...] = ()
 
 
-class SettleCart(Command):
-    """Take what was bought out of the cart, once per order; what was added meanwhile stays."""
-
-    cart_ref: str
-    generation: int
-    lines: tuple[StockLine, ...]
-
-
 class CartState(EventData):
     """All of a cart after a change, its `cart_ref` being the subject; an older sequence can be dropped."""
 
@@ -86,6 +77,13 @@ class CartSettled(CartState):
     order_id: str
 
 
+class CartAbandoned(CartState):
+    """A signed-in customer's cart has not been touched for a while; `idle_since` is its last change."""
+
+    idle_since: datetime
+
+
 CART_CHANGED = "carts.cart_changed"
 CART_MERGED = "carts.cart_merged"
 CART_SETTLED = "carts.cart_settled"
+CART_ABANDONED = "carts.abandoned"

@@ -12,6 +12,8 @@ from contracts.money import Money
 
 WORKFLOW = "Checkout"
 PLACE = "place"
+RESUME = "resume"
+RESOLVE = "resolve"
 
 
 class CheckoutState(StrEnum):
@@ -44,21 +46,25 @@ def state_after(refusal: Refusal) -> CheckoutState:
 
 
 class StepName(StrEnum):
-    """The checkout's steps, in their order, then their undos."""
+    """The checkout's steps, in their order, then their undos, then those of an order's later changes."""
 
     RESERVE_STOCK = "inventory.reserve"
     AUTHORIZE_PAYMENT = "payments.authorize"
     CONFIRM_ORDER = "orders.confirm"
+    # Of checkouts that an earlier version ran: today carts settles itself when it hears of the order.
     SETTLE_CART = "carts.settle"
     RELEASE_STOCK = "inventory.release"
     VOID_PAYMENT = "payments.void"
+    # Of orders that are cancelled or refunded after their checkout.
+    STOP_SHIPMENT = "fulfilment.stop"
+    GIVE_BACK_PAYMENT = "payments.give_back"
+    REFUND_PAYMENT = "payments.refund"
 
 
 FORWARD_STEPS = (
     StepName.RESERVE_STOCK,
     StepName.AUTHORIZE_PAYMENT,
     StepName.CONFIRM_ORDER,
-    StepName.SETTLE_CART,
 )
 
 
@@ -156,3 +162,18 @@ class CallOperator(Command):
     """Mark a checkout whose undo keeps failing, so that a person finds it."""
 
     detail: str
+
+
+class AwaitAction(Command):
+    """Show the buyer where to act before the payment can be held."""
+
+    action_url: str
+
+
+class Resolution(BaseModel):
+    """An operator's word that what keeps failing was settled by hand: how, and who says so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    note: str
+    by: str

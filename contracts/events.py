@@ -1,6 +1,7 @@
 """The envelope of every event: CloudEvents 1.0 attributes, a sequence per subject, a trace."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -12,17 +13,25 @@ class EventData(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Facts(BaseModel):
+    """What a consumer reads of an event: the fields that it uses, and no other, so that others may change."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
 class Event(BaseModel):
     """A fact, in the past tense, about one subject; `sequence` orders the facts of that subject."""
 
     model_config = ConfigDict(frozen=True)
 
+    specversion: Literal["1.0"] = "1.0"
     id: UUID = Field(default_factory=uuid4)
     type: str
     source: str
     subject: str
     sequence: int
     time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
     data: dict[str, JsonValue]
     traceparent: str | None = None
 

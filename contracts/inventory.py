@@ -28,6 +28,10 @@ class ReleaseStock(Command):
     """Give back what an order holds, and refuse a reserve of it that comes late."""
 
 
+class TakeStock(Command):
+    """What the order holds has left the building: take it from on_hand."""
+
+
 class StockQuery(BaseModel):
     """How much can be had of these?"""
 

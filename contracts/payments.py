@@ -1,7 +1,10 @@
 """What payments is told, and what it says."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
+from contracts.checkout import StepDone
 from contracts.commands import Command
 from contracts.events import EventData
 from contracts.money import Money
@@ -12,6 +15,20 @@ class AuthorizePayment(Command):
 
     amount: Money
     token: str = Field(description="the provider's own token; card data never reaches us")
+
+
+class AuthorizationState(StrEnum):
+    """How an authorisation stands that was not refused."""
+
+    HELD = "held"
+    ACTION_REQUIRED = "action_required"
+
+
+class AuthorizationDone(StepDone):
+    """The provider's answer so far: the amount is held, or the buyer has to act at `action_url` first."""
+
+    state: AuthorizationState = AuthorizationState.HELD
+    action_url: str | None = None
 
 
 class VoidPayment(Command):
@@ -29,6 +46,10 @@ class RefundPayment(Command):
     key: str
 
 
+class GiveBackPayment(Command):
+    """Let go of what is held for an order, or refund what was captured: afterwards the buyer paid nothing."""
+
+
 class PaymentChanged(EventData):
     """All of a payment after a change."""
 
@@ -40,8 +61,19 @@ class PaymentChanged(EventData):
     reason: str | None = None
 
 
+class ProviderReported(EventData):
+    """The provider told us something about an order's payment; what is true now is asked, not taken from here."""
+
+    order_id: str
+    provider: str
+    report_id: str
+
+
+PAYMENT_ACTION_REQUIRED = "payments.action_required"
 PAYMENT_AUTHORIZED = "payments.authorized"
 PAYMENT_DECLINED = "payments.declined"
 PAYMENT_VOIDED = "payments.voided"
 PAYMENT_CAPTURED = "payments.captured"
+PAYMENT_CAPTURE_FAILED = "payments.capture_failed"
 PAYMENT_REFUNDED = "payments.refunded"
+PROVIDER_REPORTED = "payments.provider_reported"

@@ -12,12 +12,12 @@ class Store(StrEnum):
 
 @dataclass(frozen=True)
 class Service:
-    """A service: where its API listens by default, what it stores in, whether it runs a worker."""
+    """A service: where its API listens by default, what it stores in, whose events it hears."""
 
     name: str
     port: int
     store: Store
-    has_worker: bool
+    hears: tuple[str, ...] = ()
 
     @property
     def api(self) -> str:
@@ -29,15 +29,19 @@ class Service:
 
 
 SERVICES = (
-    Service("auth", 3001, Store.POSTGRES, has_worker=False),
-    Service("products", 3002, Store.MONGO, has_worker=False),
-    Service("orders", 3003, Store.POSTGRES, has_worker=True),
-    Service("carts", 3004, Store.VALKEY, has_worker=True),
-    Service("inventory", 3005, Store.POSTGRES, has_worker=True),
-    Service("payments", 3006, Store.POSTGRES, has_worker=True),
+    Service("auth", 3001, Store.POSTGRES),
+    Service("products", 3002, Store.MONGO, hears=("inventory",)),
+    Service("orders", 3003, Store.POSTGRES, hears=("fulfilment", "payments")),
+    Service("carts", 3004, Store.VALKEY, hears=("inventory", "orders", "products")),
+    Service("inventory", 3005, Store.POSTGRES),
+    Service("payments", 3006, Store.POSTGRES, hears=("payments",)),
+    Service("fulfilment", 3007, Store.POSTGRES, hears=("orders",)),
+    Service("notifications", 3008, Store.POSTGRES, hears=("auth", "carts", "fulfilment", "orders")),
 )
 GATEWAY_PORT = 3000
 PSP_PORT = 3010
+MAIL_PORT = 3011
+SMTP_PORT = 3025
 # A worker serves /metrics and /readyz on its API's port plus this.
 WORKER_PORT_OFFSET = 100
 
@@ -48,4 +52,15 @@ class TaskQueue(StrEnum):
     ORDERS = "orders"
     INVENTORY = "inventory"
     PAYMENTS = "payments"
-    CARTS = "carts"
+    FULFILMENT = "fulfilment"
+    NOTIFICATIONS = "notifications"
+
+
+def reactions_queue(service: str) -> str:
+    """Where a service's reactions are tried again until they succeed."""
+    return f"{service}-reactions"
+
+
+def hearers_of(service: str) -> tuple[str, ...]:
+    """The services that hear this one's events."""
+    return tuple(other.name for other in SERVICES if service in other.hears)

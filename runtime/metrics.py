@@ -21,6 +21,19 @@ ACTIVITY_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 CHECKOUTS = Counter("micromart_checkouts_total", "Checkouts that ended, by outcome", ["outcome"])
+EVENTS_PUBLISHED = Counter("micromart_events_published_total", "Events taken to the bus", ["service"])
+EVENTS_HEARD = Counter(
+    "micromart_events_heard_total",
+    "Events by what became of them: handled, parked (its reaction failed), joined (behind one that failed), "
+    "ignored (nobody here reacts to its type)",
+    ["service", "handler", "outcome"],
+)
+EVENT_SECONDS = Histogram(
+    "micromart_event_seconds",
+    "Time from an event's making to its effect",
+    ["handler"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
 
 
 def exposition() -> tuple[bytes, str]:

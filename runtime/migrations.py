@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from runtime.database import async_url
+from runtime.shards import shard_of
 
 # Two processes that migrate at once wait for each other on this advisory lock.
 _LOCK = 4_815_162_342
@@ -73,3 +74,47 @@ def create_outbox() -> None:
     op.create_index(
         "outbox_unpublished", "outbox", ["position"], postgresql_where=sa.text("published_at IS NULL")
     )
+
+
+def make_outbox_relayable() -> None:
+    """What a relay needs of the outbox: each row's shard, a wake-up, and what was published by its age."""
+    op.add_column("outbox", sa.Column("shard", sa.SmallInteger, nullable=False, server_default="0"))
+    outbox = sa.table("outbox", sa.column("subject", sa.String), sa.column("shard", sa.SmallInteger))
+    connection = op.get_bind()
+    for subject in connection.scalars(sa.select(outbox.c.subject).distinct()).all():
+        of_subject = sa.update(outbox).where(outbox.c.subject == subject)
+        connection.execute(of_subject.values(shard=shard_of(subject)))
+    op.create_index(
+        "outbox_published", "outbox", ["published_at"], postgresql_where=sa.text("published_at IS NOT NULL")
+    )
+    op.execute(
+        "CREATE FUNCTION outbox_written() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NOTIFY outbox; RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER outbox_written AFTER INSERT ON outbox"
+        " FOR EACH STATEMENT EXECUTE FUNCTION outbox_written()"
+    )
+
+
+def create_inbox() -> None:
+    """The tables of a service that hears others: what it has reacted to, and what waits to be tried again."""
+    op.create_table(
+        "inbox",
+        sa.Column("handler", sa.String(64), primary_key=True),
+        sa.Column("event_id", sa.Uuid, primary_key=True),
+        sa.Column("handled_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    )
+    op.create_table(
+        "parked",
+        sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("handler", sa.String(64), nullable=False),
+        sa.Column("subject", sa.String, nullable=False),
+        sa.Column("event_id", sa.String, nullable=False),
+        sa.Column("event_type", sa.String, nullable=False),
+        sa.Column("body", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.UniqueConstraint("handler", "event_id", name="parked_once"),
+    )
+    op.create_index("parked_by_subject", "parked", ["handler", "subject", "position"])

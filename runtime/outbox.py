@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, Identity, Insert, insert, inspect
+from sqlalchemy import BigInteger, DateTime, Identity, Insert, SmallInteger, insert, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from contracts.events import Event
+from runtime.shards import shard_of
 from runtime.trace import current_traceparent
 
 
@@ -30,6 +31,7 @@ class OutboxColumns(SQLModel):
     time: datetime = Field(sa_type=DateTime(timezone=True))
     data: dict[str, JsonValue] = Field(sa_type=JSONB)
     traceparent: str | None = None
+    shard: int = Field(default=0, sa_type=SmallInteger)
     published_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
@@ -39,7 +41,9 @@ async def append(connection: AsyncConnection, table: type[OutboxColumns], events
         return
     traceparent = current_traceparent()
     rows: list[dict[str, Any]] = [
-        event.model_dump() | {"traceparent": event.traceparent or traceparent} for event in events
+        event.model_dump(exclude={"specversion", "datacontenttype"})
+        | {"traceparent": event.traceparent or traceparent, "shard": shard_of(event.subject)}
+        for event in events
     ]
     await connection.execute(_insert_into(table), rows)
 

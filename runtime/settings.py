@@ -41,11 +41,16 @@ class Settings(BaseSettings):
         default=None, description="encrypts the token-signing keys at rest"
     )
     psp_api_key: SecretStr | None = Field(default=None, description="our credential at the payment provider")
+    psp_webhook_secret: SecretStr | None = Field(
+        default=None, description="proves that a webhook comes from the payment provider"
+    )
 
     auth_database_url: SecretStr | None = None
     orders_database_url: SecretStr | None = None
     inventory_database_url: SecretStr | None = None
     payments_database_url: SecretStr | None = None
+    fulfilment_database_url: SecretStr | None = None
+    notifications_database_url: SecretStr | None = None
     products_mongo_url: SecretStr | None = None
     products_mongo_database: str = "products"
     carts_redis_url: SecretStr | None = None
@@ -65,7 +70,21 @@ class Settings(BaseSettings):
     carts_url: str = "http://127.0.0.1:3004"
     inventory_url: str = "http://127.0.0.1:3005"
     payments_url: str = "http://127.0.0.1:3006"
+    fulfilment_url: str = "http://127.0.0.1:3007"
+    notifications_url: str = "http://127.0.0.1:3008"
     psp_url: str = f"http://127.0.0.1:{PSP_PORT}"
+
+    payment_provider: str = Field(default="sandbox", pattern="^(sandbox|stripe)$")
+    stripe_api_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api_base: str = "https://api.stripe.com"
+    stripe_return_url: str | None = Field(
+        default=None, description="where a bank's page sends its buyer; unset, such cards are declined"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None, description="smtp://[user:password@]host:port, or smtps://"
+    )
+    mail_from: str = "MicroMart <shop@micromart.example>"
 
     access_token_seconds: int = 900
     refresh_token_seconds: int = 30 * 86_400
@@ -73,6 +92,15 @@ class Settings(BaseSettings):
     checkout_wait_seconds: float = Field(default=10.0, gt=0, description="how long a checkout's client waits")
     checkout_time_limit_seconds: float = Field(default=900.0, gt=0, description="then the checkout is undone")
     quote_timeout_seconds: float = Field(default=0.5, gt=0, description="then the cart's own prices are used")
+    webhook_tolerance_seconds: float = Field(
+        default=300.0, gt=0, description="how old a webhook's signature may be"
+    )
+    cart_abandoned_seconds: float = Field(
+        default=4 * 3_600.0, gt=0, description="then a customer's cart counts as abandoned"
+    )
+    shipment_reminder_seconds: float = Field(
+        default=86_400.0, gt=0, description="then the staff is reminded of a parcel that sits, and again"
+    )
     provider_timeout_seconds: float = Field(default=6.0, gt=0)
     reconcile_seconds: float = Field(default=5.0, gt=0)
 

@@ -14,6 +14,7 @@ from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     Interceptor,
+    PollerBehaviorSimpleMaximum,
     UnsandboxedWorkflowRunner,
     Worker,
 )
@@ -51,10 +52,13 @@ def worker_for(
     workflows: Sequence[type] = (),
     interceptors: Sequence[Interceptor] = (),
     sandboxed: bool = False,
+    remote_activities: bool = False,
+    pollers: int | None = None,
 ) -> Worker:
     """A worker of one queue; every activity attempt is logged, counted and its refusals mapped.
 
-    A worker that has workflows takes its activities as local ones only.
+    A worker that has workflows takes its activities as local ones only, unless `remote_activities` is set.
+    `pollers` is for queues that are nearly always empty.
 
     Temporal's sandbox polices workflow code at run time for half of a workflow's CPU. Ours is kept
     deterministic by what it may import and by replay; the tests run it sandboxed (ADR 10).
@@ -64,11 +68,20 @@ def worker_for(
         task_queue=task_queue,
         activities=activities,
         workflows=workflows,
-        no_remote_activities=bool(workflows),
+        no_remote_activities=bool(workflows) and not remote_activities,
         workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
         interceptors=[ActivityReporting(), *interceptors],
         graceful_shutdown_timeout=timedelta(seconds=5),
+        **_polling(pollers),
     )
+
+
+def _polling(pollers: int | None) -> dict[str, Any]:
+    """How many requests for work stand open at once; the SDK's own number unless told."""
+    if pollers is None:
+        return {}
+    behavior = PollerBehaviorSimpleMaximum(pollers)
+    return {"workflow_task_poller_behavior": behavior, "activity_task_poller_behavior": behavior}
 
 
 def application_error(error: DomainError, attempt: int) -> ApplicationError:

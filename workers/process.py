@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import uvloop
@@ -29,9 +29,9 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class WorkerParts:
-    """What a worker process runs: the Temporal worker, and loops that live as long as it does."""
+    """What a worker process runs: its Temporal workers, and loops that live as long as they do."""
 
-    worker: Worker
+    workers: tuple[Worker, ...] = ()
     loops: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
@@ -58,8 +58,8 @@ async def _serve(name: str, settings: Settings, open_parts: Opener) -> None:
         client = await _connected(settings, stopping)
         if client is None:
             return
-        async with open_parts(settings, client) as parts, parts.worker, _background(parts):
-            log.info("worker polling", queue=parts.worker.task_queue)
+        async with open_parts(settings, client) as parts, _running(parts, stopping):
+            log.info("worker polling", queues=[worker.task_queue for worker in parts.workers])
             working.set()
             await stopping.wait()
             log.info("worker draining")
@@ -81,14 +81,23 @@ async def _connected(settings: Settings, stopping: asyncio.Event) -> Client | No
 
 
 @asynccontextmanager
-async def _background(parts: WorkerParts) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(loop()) for loop in parts.loops]
-    try:
-        yield
-    finally:
+async def _running(parts: WorkerParts, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Run all of it; a loop that ends by itself is a bug: the process ends, to be restarted."""
+    async with AsyncExitStack() as stack:
+        for worker in parts.workers:
+            await stack.enter_async_context(worker)
+        tasks = [asyncio.ensure_future(loop()) for loop in parts.loops]
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            task.add_done_callback(lambda _: stopping.set())
+        try:
+            yield
+        finally:
+            ended = [task for task in tasks if task.done()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            task.result()
 
 
 @asynccontextmanager

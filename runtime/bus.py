@@ -1,0 +1,295 @@
+"""The bus: Redis Streams, one per service and shard; each hearing service is a consumer group of its own.
+
+It may be lost at any time: what is on it stands in the outboxes too, and `Wiped` makes their relays tell it
+again.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from contracts.errors import Unavailable
+from contracts.topology import hearers_of
+from runtime.shards import SHARDS
+
+# A stream that nobody reads grows no further: the outboxes keep what does not fit.
+MAX_LENGTH = 100_000
+# What every group has acknowledged stays a little, for people who look.
+TRIMMED_ABOVE = 5_000
+LEASE_SECONDS = 5.0
+_BLOCK_SECONDS = 0.5
+# One consumer of a group is active for a shard; whoever takes over goes on in its name.
+_ACTIVE = "active"
+
+_PUBLISH = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
+local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
+local sent = 0
+for at = 2, #ARGV, 3 do
+  if sent >= room then break end
+  redis.call('XADD', KEYS[1], '*', 'type', ARGV[at], 'subject', ARGV[at + 1], 'body', ARGV[at + 2])
+  sent = sent + 1
+end
+return sent
+"""
+_LEASE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_GIVE_UP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Wiped(Exception):
+    """The bus has forgotten that this shard was ever relayed to it: all that is kept has to be told again."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One event on its way to the bus; `key` is what its outbox marks it by, `body` the envelope as JSON."""
+
+    key: str
+    shard: int
+    type: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event as a group gets it: again and again, until it is acknowledged."""
+
+    stream: str
+    entry: str
+    type: str
+    subject: str
+    body: str
+
+
+def stream_of(service: str, shard: int) -> str:
+    return f"events:{service}:{shard}"
+
+
+class Bus:
+    """Publishes, delivers, acknowledges; whatever is wrong with the server surfaces as Unavailable."""
+
+    def __init__(
+        self, redis: Redis, *, max_length: int = MAX_LENGTH, trimmed_above: int = TRIMMED_ABOVE
+    ) -> None:
+        self._max_length = max_length
+        self._trimmed_above = trimmed_above
+        # Its types allow for bytes and for either protocol; ours answers in text.
+        self._redis: Any = redis
+        self._publish = redis.register_script(_PUBLISH)
+        self._lease = redis.register_script(_LEASE)
+        self._give_up = redis.register_script(_GIVE_UP)
+
+    async def publish(self, service: str, shard: int, events: Sequence[Outgoing]) -> int:
+        """Append the events of one shard, in order; answers how many there was room for.
+
+        Raises Wiped where this shard was not begun since the bus came up empty. In one atomic step, so that
+        nothing new gets in before what has to be told again.
+        """
+        told = [part for event in events for part in (event.type, event.subject, event.body)]
+        with _reaching():
+            sent = int(
+                await self._publish(
+                    keys=[stream_of(service, shard), _marker(service, shard)], args=[self._max_length, *told]
+                )
+            )
+        if sent < 0:
+            raise Wiped(stream_of(service, shard))
+        return sent
+
+    async def begin(self, service: str, shard: int) -> None:
+        """Make the shard's stream with a group for everybody who hears it, from its very first event."""
+        for group in hearers_of(service):
+            await self._create_group(stream_of(service, shard), group)
+        with _reaching():
+            await self._redis.set(_marker(service, shard), "begun")
+
+    async def is_begun(self, service: str, shards: Iterable[int]) -> bool:
+        """Whether the bus still knows of all these shards."""
+        markers = [_marker(service, shard) for shard in shards]
+        with _reaching():
+            return int(await self._redis.exists(*markers)) == len(markers)
+
+    async def forget(self, service: str) -> None:
+        """Make the service's relay tell everything again that its outbox keeps."""
+        with _reaching():
+            await self._redis.delete(*(_marker(service, shard) for shard in range(SHARDS)))
+
+    async def trim(self, service: str, shard: int) -> int:
+        """Drop what every group has acknowledged, once the stream is long; answers how much went."""
+        stream = stream_of(service, shard)
+        with _reaching():
+            if int(await self._redis.xlen(stream)) <= self._trimmed_above:
+                return 0
+            safe = await self._acknowledged_up_to(stream, hearers_of(service))
+            if safe is None:
+                return 0
+            return int(await self._redis.xtrim(stream, minid=safe, approximate=False))
+
+    async def lease(self, service: str, holder: str) -> frozenset[int]:
+        """The shards whose events this holder may react to: those that it has, and those that are free."""
+        with _reaching():
+            taken = [
+                bool(
+                    await self._lease(
+                        keys=[_lease_key(service, shard)], args=[holder, int(LEASE_SECONDS * 1_000)]
+                    )
+                )
+                for shard in range(SHARDS)
+            ]
+        return frozenset(shard for shard, is_ours in enumerate(taken) if is_ours)
+
+    async def give_up(self, service: str, holder: str) -> None:
+        """Let another one take over at once; safe to repeat."""
+        with _reaching():
+            for shard in range(SHARDS):
+                await self._give_up(keys=[_lease_key(service, shard)], args=[holder])
+
+    async def read(self, group: str, streams: Sequence[str], *, count: int, again: bool) -> list[Delivery]:
+        """The next events of these streams; with `again`, those that were delivered and not acknowledged."""
+        if not streams:
+            return []
+        places = dict.fromkeys(streams, "0" if again else ">")
+        block = None if again else int(_BLOCK_SECONDS * 1_000)
+        try:
+            with _reaching():
+                answer = await self._redis.xreadgroup(group, _ACTIVE, places, count=count, block=block)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            for stream in streams:
+                await self._create_group(stream, group)
+            return []
+        return [
+            _delivery(stream, entry, fields)
+            for stream, entries in _by_stream(answer)
+            for entry, fields in entries
+            if fields is not None
+        ]
+
+    async def acknowledge(self, group: str, deliveries: Iterable[Delivery]) -> None:
+        by_stream: dict[str, list[str]] = {}
+        for delivery in deliveries:
+            by_stream.setdefault(delivery.stream, []).append(delivery.entry)
+        if not by_stream:
+            return
+        with _reaching():
+            pipeline = self._redis.pipeline(transaction=False)
+            for stream, entries in by_stream.items():
+                pipeline.xack(stream, group, *entries)
+            await pipeline.execute()
+
+    async def newest(self, streams: Sequence[str], after: Mapping[str, str], count: int) -> list[Delivery]:
+        """What streams say after these entries, for people who look; nothing is acknowledged."""
+        with _reaching():
+            answer = await self._redis.xread(
+                {stream: after.get(stream, "$") for stream in streams}, count=count, block=1_000
+            )
+        return [
+            _delivery(stream, entry, fields)
+            for stream, entries in _by_stream(answer)
+            for entry, fields in entries
+        ]
+
+    async def latest(self, stream: str, count: int) -> list[Delivery]:
+        """The last few events of a stream, oldest first."""
+        with _reaching():
+            entries = await self._redis.xrevrange(stream, count=count)
+        return [_delivery(stream, entry, fields) for entry, fields in reversed(entries)]
+
+    async def length(self, stream: str) -> int:
+        with _reaching():
+            return int(await self._redis.xlen(stream))
+
+    async def _create_group(self, stream: str, group: str) -> None:
+        try:
+            with _reaching():
+                await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def _acknowledged_up_to(self, stream: str, groups: Sequence[str]) -> str | None:
+        """The first entry that some group still needs; None when a group is missing, who needs all of it."""
+        known = {group["name"]: group for group in await self._redis.xinfo_groups(stream)}
+        if not known.keys() >= set(groups):
+            return None
+        needed = []
+        for name in groups:
+            pending = await self._redis.xpending(stream, name)
+            last = known[name]["last-delivered-id"]
+            needed.append(pending["min"] if pending["pending"] else last)
+        if not needed:
+            newest = await self._redis.xrevrange(stream, count=1)
+            needed = [newest[0][0]]
+        return str(min(needed, key=_entry_order))
+
+
+@asynccontextmanager
+async def open_bus(url: str) -> AsyncIterator[Bus]:
+    """A bus over a client that gives up after seconds; reading blocks, so it has connections to spare."""
+    redis = Redis.from_url(
+        url,
+        max_connections=16,
+        socket_connect_timeout=1,
+        socket_timeout=3,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+    try:
+        yield Bus(redis)
+    finally:
+        await redis.aclose()
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except ResponseError:
+        raise
+    except (RedisError, OSError) as error:
+        raise Unavailable("the bus cannot be reached") from error
+
+
+def _marker(service: str, shard: int) -> str:
+    return f"relayed:{service}:{shard}"
+
+
+def _lease_key(service: str, shard: int) -> str:
+    return f"lease:{service}:{shard}"
+
+
+def _by_stream(answer: Any) -> Iterable[tuple[str, Any]]:
+    """One shape for what the client returns: pairs under RESP2, a mapping under RESP3."""
+    if not answer:
+        return ()
+    if isinstance(answer, dict):
+        return ((stream, entries[0]) for stream, entries in answer.items())
+    return ((stream, entries) for stream, entries in answer)
+
+
+def _delivery(stream: str, entry: str, fields: Mapping[str, str]) -> Delivery:
+    return Delivery(
+        stream=stream,
+        entry=entry,
+        type=fields.get("type", ""),
+        subject=fields.get("subject", f"{stream}/{entry}"),
+        body=fields.get("body", ""),
+    )
+
+
+def _entry_order(entry: str) -> tuple[int, int]:
+    milliseconds, _, number = entry.partition("-")
+    return int(milliseconds), int(number or 0)

@@ -1,0 +1,148 @@
+"""An outbox in PostgreSQL as a relay reads it: one connection holds the shards' locks and does the work."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from contracts.errors import Unavailable
+from contracts.events import Event
+from runtime.bus import Outgoing
+from runtime.clock import Clock, utc_now
+from runtime.shards import SHARDS
+
+# The first half of every advisory lock that means "I relay this shard of this database's outbox".
+_RELAY_LOCK = 1_330_795_344
+_PRUNED_AT_ONCE = 5_000
+_OUTAGES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_UNPUBLISHED = """
+SELECT position, shard, id, type, source, subject, sequence, time, data, traceparent
+FROM outbox WHERE published_at IS NULL AND shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
+"""
+_MARK = "UPDATE outbox SET published_at = $2 WHERE position = ANY($1::bigint[])"
+_REPUBLISH = (
+    "UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL AND shard = ANY($1::smallint[])"
+)
+_PRUNE = """
+DELETE FROM outbox WHERE position IN
+  (SELECT position FROM outbox WHERE published_at < $1 ORDER BY published_at LIMIT $2)
+"""
+
+
+class PostgresOutbox:
+    """The `outbox` table of one database. With the connection end the locks, and the right to relay."""
+
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+        self._url = url
+        self._clock = clock
+        self._connection: asyncpg.Connection | None = None
+        self._ours: frozenset[int] = frozenset()
+        self._written = asyncio.Event()
+
+    async def acquire(self) -> frozenset[int]:
+        connection = await self._connected()
+        for shard in set(range(SHARDS)) - self._ours:
+            if await self._ask(
+                connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _RELAY_LOCK, shard)
+            ):
+                self._ours |= {shard}
+        return self._ours
+
+    async def unpublished(self, shards: frozenset[int], limit: int) -> Sequence[Outgoing]:
+        connection = await self._connected()
+        rows = await self._ask(connection.fetch(_UNPUBLISHED, sorted(shards), limit))
+        return [_outgoing(row) for row in rows]
+
+    async def mark_published(self, sent: Sequence[Outgoing]) -> None:
+        if not sent:
+            return
+        connection = await self._connected()
+        positions = [int(event.key) for event in sent]
+        await self._ask(connection.execute(_MARK, positions, self._clock()))
+
+    async def republish(self, shards: frozenset[int]) -> int:
+        connection = await self._connected()
+        return _count(await self._ask(connection.execute(_REPUBLISH, sorted(shards))))
+
+    async def prune(self, before: datetime) -> int:
+        connection = await self._connected()
+        dropped = 0
+        while (now := _count(await self._ask(connection.execute(_PRUNE, before, _PRUNED_AT_ONCE)))) > 0:
+            dropped += now
+        return dropped
+
+    async def wait(self, seconds: float) -> None:
+        # PostgreSQL's word wakes us sooner; that it may be missed is what the time limit is for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._written.wait()
+        self._written.clear()
+
+    async def backlog(self) -> int:
+        connection = await self._connected()
+        return int(
+            await self._ask(connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL"))
+        )
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        self._ours = frozenset()
+        if connection is not None:
+            with suppress(*_OUTAGES):
+                await connection.close(timeout=2)
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        self._ours = frozenset()
+        connection = await self._ask(asyncpg.connect(self._url, timeout=5, command_timeout=15))
+        await self._ask(connection.add_listener("outbox", lambda *_: self._written.set()))
+        self._connection = connection
+        return connection
+
+    async def _ask(self, question: Any) -> Any:
+        try:
+            return await question
+        except _OUTAGES as error:
+            await self.close()
+            raise Unavailable("the outbox's database cannot be reached") from error
+
+
+@asynccontextmanager
+async def open_postgres_outbox(url: str) -> AsyncIterator[PostgresOutbox]:
+    """The outbox in this database, whose shards are free again after the block."""
+    outbox = PostgresOutbox(url)
+    try:
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+def _outgoing(row: Any) -> Outgoing:
+    event = Event(
+        id=row["id"],
+        type=row["type"],
+        source=row["source"],
+        subject=row["subject"],
+        sequence=row["sequence"],
+        time=row["time"],
+        data=json.loads(row["data"]),
+        traceparent=row["traceparent"],
+    )
+    return Outgoing(
+        key=str(row["position"]),
+        shard=row["shard"],
+        type=event.type,
+        subject=event.subject,
+        body=event.model_dump_json(),
+    )
+
+
+def _count(status: str) -> int:
+    """The number at the end of what PostgreSQL says it did, such as `UPDATE 3`."""
+    return int(status.rpartition(" ")[2])

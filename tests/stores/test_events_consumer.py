@@ -1,0 +1,188 @@
+"""The consumer: each event once in effect, in order per subject, a failing one in nobody else's way."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.errors import Unavailable
+from runtime.parking import Parked
+from tests.conftest import FreshDatabase, Servers
+from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject, open_bench
+
+
+@pytest.fixture
+async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
+    async with open_bench(servers, fresh_database) as opened:
+        yield opened
+
+
+async def test_what_is_heard_has_its_effect_once(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.heard()
+    await bench.bus.forget(SERVICE)
+    await bench.relayed()
+    assert await bench.heard() == 2
+    assert await bench.effects(subject) == [1, 2]
+
+
+async def test_what_a_dead_consumer_had_not_acknowledged_comes_again(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.bus.read(SERVICE, bench.streams, count=10, again=False)
+    assert await bench.heard() == 0, "it was delivered to the one that died"
+    assert await bench.heard(again=True) == 2
+    assert await bench.effects(subject) == [1, 2]
+
+
+async def test_a_consumer_that_dies_between_effect_and_acknowledgement_doubles_nothing(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1)
+    await bench.relayed()
+    [delivery] = await bench.bus.read(SERVICE, bench.streams, count=10, again=False)
+    await bench.reactor.react("test.listen", delivery.type, delivery.body)
+    await bench.heard(again=True)
+    assert await bench.effects(subject) == [1]
+    assert len(bench.listener.attempts) == 2
+
+
+async def test_a_failing_subject_is_parked_and_its_siblings_go_on(bench: Bench) -> None:
+    poisoned, sibling = a_subject(), a_subject()
+    bench.listener.failing[poisoned] = RuntimeError("no")
+    await bench.say(poisoned, 1)
+    await bench.say(sibling, 1)
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(sibling) == [1]
+    assert await bench.effects(poisoned) == []
+    first = await bench.parking.first("test.listen", poisoned)
+    assert first is not None
+    assert first.reason == "RuntimeError: no"
+    assert await bench.heard(again=True) == 0, "what is parked is acknowledged"
+
+
+async def test_later_events_of_a_parked_subject_wait_behind_the_first(bench: Bench) -> None:
+    subject = a_subject()
+    bench.listener.failing[subject] = RuntimeError("no")
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.heard()
+    del bench.listener.failing[subject]
+    await bench.say(subject, 3)
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(subject) == [], "the third must not overtake the first"
+    await _retried(bench, subject)
+    assert await bench.effects(subject) == [1, 2, 3]
+    assert [parked.event_type for parked in bench.retries.joined] == [TOLD] * 3
+    await bench.say(subject, 4)
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(subject) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("not json", "this version cannot read the event"),
+        ('{"id": "1"}', "this version cannot read the event"),
+        ("\x00\x01", "this version cannot read the event"),
+    ],
+)
+async def test_an_unreadable_event_is_parked_with_its_reason(bench: Bench, body: str, reason: str) -> None:
+    sibling = a_subject()
+    await bench.relayed()
+    await bench.redis.xadd(bench.streams[0], {"type": TOLD, "subject": "odd\x00", "body": body})
+    await bench.say(sibling, 1)
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(sibling) == [1]
+    [parked] = bench.retries.joined
+    assert parked.reason.startswith(reason)
+
+
+async def test_an_event_without_the_facts_that_are_used_is_parked_and_one_with_more_is_heard(
+    bench: Bench,
+) -> None:
+    short, long = a_subject(), a_subject()
+    await bench.say(short, 1, data={"count": 1})
+    await bench.say(long, 1, data={"number": 1, "new_field": "x"})
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(long) == [1]
+    [parked] = bench.retries.joined
+    assert (parked.subject, "number" in parked.reason) == (short, True)
+
+
+async def test_an_unknown_type_is_ignored(bench: Bench) -> None:
+    await bench.say(a_subject(), 1, type="payments.never_heard_of")
+    await bench.relayed()
+    assert await bench.heard() == 1
+    assert bench.retries.joined == []
+    assert await bench.heard(again=True) == 0
+
+
+async def test_what_can_be_neither_handled_nor_parked_is_delivered_again(bench: Bench) -> None:
+    subject = a_subject()
+    bench.listener.failing[subject] = RuntimeError("no")
+    await bench.say(subject, 1)
+    await bench.relayed()
+    consumer = bench.consumer
+    consumer._parking = _Away(bench.parking)  # type: ignore[assignment]
+    with pytest.raises(Unavailable):
+        await consumer.consume_once(bench.streams, again=False)
+    del bench.listener.failing[subject]
+    assert await bench.heard(again=True) == 1
+    assert await bench.effects(subject) == [1]
+
+
+async def test_a_wiped_bus_has_its_effects_once(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.bus.read(SERVICE, bench.streams, count=1, again=False)
+    await bench.redis.flushall()
+    assert await bench.heard() == 0
+    await bench.say(subject, 3)
+    await bench.relayed()
+    await bench.relayed()
+    while await bench.heard():
+        pass
+    assert await bench.effects(subject) == [1, 2, 3]
+
+
+async def test_one_consumer_is_active_for_a_shard(bench: Bench) -> None:
+    assert len(await bench.bus.lease(SERVICE, "one")) == 4
+    assert await bench.bus.lease(SERVICE, "other") == frozenset()
+    assert len(await bench.bus.lease(SERVICE, "one")) == 4, "the holder keeps it"
+    await bench.bus.give_up(SERVICE, "one")
+    assert len(await bench.bus.lease(SERVICE, "other")) == 4
+
+
+async def test_the_lease_of_a_dead_consumer_runs_out(bench: Bench) -> None:
+    await bench.bus.lease(SERVICE, "dead")
+    [lease] = await bench.redis.keys("lease:*:0")
+    assert 0 < await bench.redis.pttl(lease) <= 5_000
+
+
+async def _retried(bench: Bench, subject: str) -> None:
+    """Try what is parked again, as the workflow's activity does."""
+    while (first := await bench.parking.first("test.listen", subject)) is not None:
+        await bench.reactor.react(first.handler, first.event_type, first.body)
+        await bench.parking.remove(first)
+
+
+class _Away:
+    """A parking whose store is away."""
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+
+    async def subjects(self) -> set[tuple[str, str]]:
+        return set()
+
+    async def add(self, parked: Parked) -> None:
+        raise Unavailable(json.dumps(parked.reason))

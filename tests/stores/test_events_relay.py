@@ -1,0 +1,158 @@
+"""The relay: from the outbox to the bus, nothing lost, in order, whoever dies meanwhile."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from contracts.errors import Unavailable
+from contracts.events import Event
+from runtime.bus import Bus, Outgoing, open_bus
+from runtime.clock import utc_now
+from runtime.postgres_outbox import open_postgres_outbox
+from runtime.relay import Relay
+from tests.conftest import FreshDatabase, Servers
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, open_bench
+
+
+@pytest.fixture
+async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
+    async with open_bench(servers, fresh_database) as opened:
+        yield opened
+
+
+async def on_the_bus(redis: Redis, subject: str) -> list[int]:
+    """The sequences of a subject's events on the bus, in their order there."""
+    found: list[int] = []
+    for stream in await redis.keys(f"events:{SERVICE}:*"):
+        for _, fields in await redis.xrange(stream):
+            if fields["subject"] == subject:
+                found.append(Event.model_validate_json(fields["body"]).sequence)
+    return found
+
+
+async def test_a_subjects_events_arrive_once_and_in_order(bench: Bench) -> None:
+    subject, other = a_subject(), a_subject()
+    for number in range(5):
+        await bench.say(subject, number)
+        await bench.say(other, number)
+    assert await bench.relayed() == 10
+    assert await bench.relayed() == 0
+    assert await on_the_bus(bench.redis, subject) == [0, 1, 2, 3, 4]
+
+
+async def test_an_event_says_on_the_bus_what_it_said_in_the_outbox(bench: Bench) -> None:
+    subject = a_subject()
+    [said] = await bench.say(subject, 1, traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    await bench.relayed()
+    await bench.bus.begin(SERVICE, 0)
+    [delivery] = await bench.bus.read(SERVICE, bench.streams, count=10, again=False)
+    assert Event.model_validate_json(delivery.body) == said
+
+
+async def test_a_relay_that_dies_before_it_marks_tells_again(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1)
+    await bench.source.acquire()
+    for shard in ALL_SHARDS:
+        await bench.bus.begin(SERVICE, shard)
+    [event] = await bench.source.unpublished(ALL_SHARDS, 10)
+    await bench.bus.publish(SERVICE, event.shard, [event])
+    assert await bench.relayed() == 1
+    assert await on_the_bus(bench.redis, subject) == [1, 1]
+
+
+async def test_a_stand_by_takes_over_when_the_active_relay_is_gone(bench: Bench) -> None:
+    assert await bench.source.acquire() == ALL_SHARDS
+    async with open_postgres_outbox(bench.url) as stand_by:
+        assert await stand_by.acquire() == frozenset()
+        await bench.source.close()
+        assert await stand_by.acquire() == ALL_SHARDS
+        await bench.say(a_subject(), 1)
+        assert await Relay(SERVICE, stand_by, bench.bus).relay(ALL_SHARDS) == 0, "the bus was not begun yet"
+        assert await Relay(SERVICE, stand_by, bench.bus).relay(ALL_SHARDS) == 1
+
+
+async def test_a_wiped_bus_is_told_everything_again_before_anything_new(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.redis.flushall()
+    await bench.say(subject, 3)
+    # It notices while it publishes: nothing new gets in before what has to be told again.
+    await bench.relay.relay(ALL_SHARDS)
+    await bench.relay.relay(ALL_SHARDS)
+    assert await on_the_bus(bench.redis, subject) == [1, 2, 3]
+
+
+async def test_told_to_forget_it_tells_all_again(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await bench.bus.forget(SERVICE)
+    await bench.relayed()
+    assert await on_the_bus(bench.redis, subject) == [1, 2, 1, 2]
+
+
+async def test_pruning_drops_what_was_published_long_ago_and_nothing_else(bench: Bench) -> None:
+    subject = a_subject()
+    await bench.say(subject, 1)
+    await bench.relayed()
+    await bench.say(subject, 2)
+    assert await bench.source.prune(utc_now() - timedelta(days=7)) == 0
+    assert await bench.source.prune(utc_now() + timedelta(seconds=1)) == 1
+    assert [event.subject for event in await bench.source.unpublished(ALL_SHARDS, 10)] == [subject]
+
+
+async def test_a_stream_that_nobody_reads_stops_growing_and_loses_nothing(bench: Bench) -> None:
+    small = Bus(bench.redis, max_length=3, trimmed_above=0)
+    relay = Relay(SERVICE, bench.source, small)
+    subject = a_subject()
+    await bench.relayed()
+    await bench.say(subject, 1, 2, 3, 4, 5)
+    assert await relay.relay(ALL_SHARDS) == 3
+    assert await relay.relay(ALL_SHARDS) == 0
+    await bench.heard()
+    await _acknowledged_by(small, "orders")
+    for shard in ALL_SHARDS:
+        await small.trim(SERVICE, shard)
+    assert await relay.relay(ALL_SHARDS) == 2
+    await bench.heard()
+    assert await bench.effects(subject) == [1, 2, 3, 4, 5]
+
+
+async def test_trimming_keeps_what_a_group_has_not_acknowledged(bench: Bench) -> None:
+    small = Bus(bench.redis, trimmed_above=0)
+    subject = a_subject()
+    await bench.say(subject, 1, 2, 3)
+    await bench.relayed()
+    await _acknowledged_by(small, "orders")
+    deliveries = await small.read(SERVICE, bench.streams, count=2, again=False)
+    await small.acknowledge(SERVICE, deliveries[:1])
+    for shard in ALL_SHARDS:
+        await small.trim(SERVICE, shard)
+    assert await on_the_bus(bench.redis, subject) == [2, 3]
+
+
+async def test_trimming_keeps_everything_from_a_group_that_has_heard_nothing(bench: Bench) -> None:
+    small = Bus(bench.redis, trimmed_above=0)
+    subject = a_subject()
+    await bench.say(subject, 1, 2)
+    await bench.relayed()
+    await _acknowledged_by(small, SERVICE)
+    for shard in ALL_SHARDS:
+        await small.trim(SERVICE, shard)
+    assert await on_the_bus(bench.redis, subject) == [1, 2]
+
+
+async def test_a_bus_that_is_away_is_an_outage(bench: Bench) -> None:
+    async with open_bus("redis://127.0.0.1:1") as away:
+        event = Outgoing(key="1", shard=0, type="a.b", subject="x", body="{}")
+        with pytest.raises(Unavailable):
+            await away.publish(SERVICE, 0, [event])
+
+
+async def _acknowledged_by(bus: Bus, group: str) -> None:
+    streams = [f"events:{SERVICE}:{shard}" for shard in ALL_SHARDS]
+    await bus.acknowledge(group, await bus.read(group, streams, count=100, again=False))
