@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.attempts import step_done
 from contracts.checkout import StepDone
-from contracts.inventory import ReleaseStock, ReserveStock
+from contracts.inventory import ReleaseStock, ReserveStock, TakeStock
 
 if TYPE_CHECKING:
     from services.inventory.service import InventoryService
@@ -24,4 +24,9 @@ class InventoryActivities:
     @activity.defn(name="inventory.release")
     async def release(self, command: ReleaseStock) -> StepDone:
         await self._inventory.release(command)
+        return step_done()
+
+    @activity.defn(name="inventory.take")
+    async def take(self, command: TakeStock) -> StepDone:
+        await self._inventory.take(command)
         return step_done()

@@ -10,14 +10,21 @@ from contracts.topology import TaskQueue
 from runtime.settings import Settings
 from runtime.temporal import worker_for
 from services.inventory.factory import open_inventory
+from workers.events import open_postgres_events
 from workers.process import WorkerParts, run_worker
 
 
 @asynccontextmanager
 async def open_worker(settings: Settings, client: Client) -> AsyncIterator[WorkerParts]:
-    async with open_inventory(settings) as inventory:
+    async with (
+        open_inventory(settings) as inventory,
+        open_postgres_events("inventory", settings, client) as events,
+    ):
         steps = InventoryActivities(inventory)
-        yield WorkerParts(worker_for(client, TaskQueue.INVENTORY, activities=[steps.reserve, steps.release]))
+        worker = worker_for(
+            client, TaskQueue.INVENTORY, activities=[steps.reserve, steps.release, steps.take]
+        )
+        yield WorkerParts((worker,), events.loops)
 
 
 def main() -> None:

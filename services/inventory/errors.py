@@ -30,7 +30,21 @@ class BeyondLimit(DomainError):
 
 
 class ReservationReleased(DomainError):
-    """The order's reservation was given back before this reserve arrived; it stays so."""
+    """The order's reservation was given back before this step arrived; it stays so."""
 
     code = "inventory.reservation_released"
+    kind = Kind.CONFLICT
+
+
+class UnknownReservation(DomainError):
+    """Nothing was ever held for this order."""
+
+    code = "inventory.unknown_reservation"
+    kind = Kind.NOT_FOUND
+
+
+class AlreadyTaken(DomainError):
+    """What the order held has left the building: it cannot be given back."""
+
+    code = "inventory.already_taken"
     kind = Kind.CONFLICT

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from contracts.events import Event
-from contracts.inventory import STOCK_CHANGED, ReleaseStock, ReserveStock, StockChanged
+from contracts.inventory import STOCK_CHANGED, ReleaseStock, ReserveStock, StockChanged, TakeStock
 from runtime.clock import Clock, utc_now
 from services.inventory import rules
-from services.inventory.errors import ReservationReleased, UnknownSku
+from services.inventory.errors import AlreadyTaken, ReservationReleased, UnknownReservation, UnknownSku
 from services.inventory.store import InventoryStore, Stock
 from services.inventory.tables import ReservationState
 
@@ -23,7 +23,7 @@ class InventoryService:
         wanted = rules.merged(command.lines)
         async with self._store.begin() as tx:
             if not await tx.open_reservation(command.order_id, ReservationState.HELD, self._clock()):
-                if await tx.reservation_state(command.order_id) == ReservationState.RELEASED:
+                if await tx.reservation_state(command.order_id) is ReservationState.RELEASED:
                     raise ReservationReleased("this order's stock was given back before this step arrived")
                 return
             held = await tx.hold(command.order_id, wanted)
@@ -36,12 +36,30 @@ class InventoryService:
             await tx.emit(self._changes(held, "reserved"))
 
     async def release(self, command: ReleaseStock) -> None:
-        """Give back what the order holds, if anything, and refuse a late reserve; safe to repeat."""
+        """Give back what the order holds, if anything, and refuse a late reserve; safe to repeat.
+
+        Refused once the stock was taken: whoever decides between the two has decided.
+        """
         async with self._store.begin() as tx:
             now = self._clock()
             if await tx.open_reservation(command.order_id, ReservationState.RELEASED, now):
                 return
-            await tx.emit(self._changes(await tx.release(command.order_id, now), "released"))
+            returned = await tx.release(command.order_id, now)
+            if not returned and await tx.reservation_state(command.order_id) is ReservationState.TAKEN:
+                raise AlreadyTaken("what this order held has left the building already")
+            await tx.emit(self._changes(returned, "released"))
+
+    async def take(self, command: TakeStock) -> None:
+        """Take what the order holds from the stock, once; refused where nothing is held. Safe to repeat."""
+        async with self._store.begin() as tx:
+            taken = await tx.take(command.order_id, self._clock())
+            if not taken:
+                state = await tx.reservation_state(command.order_id)
+                if state is None:
+                    raise UnknownReservation("nothing was ever held for this order")
+                if state is ReservationState.RELEASED:
+                    raise ReservationReleased("this order's stock was given back before this step arrived")
+            await tx.emit(self._changes(taken, "shipped"))
 
     async def stock_of(self, sku: str) -> Stock:
         """One sku's stock."""

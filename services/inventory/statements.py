@@ -36,18 +36,19 @@ STOCK = (
 )
 STOCK_LOCKED = STOCK.with_for_update()
 
-CLOSE_RESERVATION = (
-    update(_RESERVATIONS)
-    .where(
-        _RESERVATIONS.c.order_id == bindparam("of_order"),
-        _RESERVATIONS.c.state == ReservationState.HELD.value,
-    )
-    .values(state=ReservationState.RELEASED.value, released_at=bindparam("now"))
+_CLOSE_RESERVATION = update(_RESERVATIONS).where(
+    _RESERVATIONS.c.order_id == bindparam("of_order"),
+    _RESERVATIONS.c.state == ReservationState.HELD.value,
 )
+RELEASE_RESERVATION = _CLOSE_RESERVATION.values(
+    state=ReservationState.RELEASED.value, released_at=bindparam("now")
+)
+TAKE_RESERVATION = _CLOSE_RESERVATION.values(state=ReservationState.TAKEN.value, taken_at=bindparam("now"))
 SKUS_HELD = select(_LINES.c.sku).where(_LINES.c.order_id == bindparam("order_id"))
-GIVE_BACK = (
+_NO_LONGER_HELD = (
     update(_STOCK)
     .where(_LINES.c.order_id == bindparam("of_order"), _LINES.c.sku == _STOCK.c.sku)
     .values(reserved=_STOCK.c.reserved - _LINES.c.quantity, sequence=_STOCK.c.sequence + 1)
-    .returning(*STOCK_COLUMNS)
 )
+GIVE_BACK = _NO_LONGER_HELD.returning(*STOCK_COLUMNS)
+TAKE = _NO_LONGER_HELD.values(on_hand=_STOCK.c.on_hand - _LINES.c.quantity).returning(*STOCK_COLUMNS)

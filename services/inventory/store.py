@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Executable, Update, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -59,11 +59,11 @@ class InventoryTransaction:
         )
         return claimed.rowcount == 1
 
-    async def reservation_state(self, order_id: str) -> str:
+    async def reservation_state(self, order_id: str) -> ReservationState | None:
         state = await self._connection.scalar(
             select(col(ReservationRow.state)).where(col(ReservationRow.order_id) == order_id)
         )
-        return str(state)
+        return ReservationState(state) if state is not None else None
 
     async def hold(self, order_id: str, wanted: dict[str, int]) -> list[Stock]:
         """Hold the units of every sku that has them; fewer rows than skus means that some had not.
@@ -82,16 +82,12 @@ class InventoryTransaction:
         return [Stock(*row) for row in held]
 
     async def release(self, order_id: str, now: datetime) -> list[Stock]:
-        """Give back what a held reservation holds; nothing for one that was released before."""
-        released = await self._connection.execute(
-            statements.CLOSE_RESERVATION, {"of_order": order_id, "now": now}
-        )
-        if released.rowcount == 0:
-            return []
-        held = await self._connection.scalars(statements.SKUS_HELD, {"order_id": order_id})
-        await self._lock(held.all())
-        returned = await self._connection.execute(statements.GIVE_BACK, {"of_order": order_id})
-        return [Stock(*row) for row in returned]
+        """Give back what a held reservation holds; nothing for one that is not held."""
+        return await self._close(statements.RELEASE_RESERVATION, statements.GIVE_BACK, order_id, now)
+
+    async def take(self, order_id: str, now: datetime) -> list[Stock]:
+        """Take what a held reservation holds from the stock; nothing for one that is not held."""
+        return await self._close(statements.TAKE_RESERVATION, statements.TAKE, order_id, now)
 
     async def stock(self, skus: Iterable[str], *, lock: bool = False) -> dict[str, Stock]:
         """The stock of the skus that exist; with `lock`, nobody else changes it before this block ends."""
@@ -112,6 +108,16 @@ class InventoryTransaction:
 
     async def emit(self, events: Sequence[Event]) -> None:
         await outbox.append(self._connection, OutboxRow, events)
+
+    async def _close(self, close: Update, move: Executable, order_id: str, now: datetime) -> list[Stock]:
+        """The order holds nothing any more: its reservation first, then the stock, locked in sku order."""
+        closed = await self._connection.execute(close, {"of_order": order_id, "now": now})
+        if closed.rowcount == 0:
+            return []
+        held = await self._connection.scalars(statements.SKUS_HELD, {"order_id": order_id})
+        await self._lock(held.all())
+        moved = await self._connection.execute(move, {"of_order": order_id})
+        return [Stock(*row) for row in moved]
 
     async def _lock(self, skus: Iterable[str]) -> None:
         await self.stock(skus, lock=True)

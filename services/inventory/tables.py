@@ -13,6 +13,7 @@ from runtime.outbox import OutboxColumns
 class ReservationState(StrEnum):
     HELD = "held"
     RELEASED = "released"
+    TAKEN = "taken"
 
 
 class InventoryTable(SQLModel, registry=registry()):
@@ -40,10 +41,11 @@ class ReservationRow(InventoryTable, table=True):
     state: str = Field(max_length=16)
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     released_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    taken_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
 class ReservationLineRow(InventoryTable, table=True):
-    """What one order holds of one sku."""
+    """What one order holds of one sku, or held."""
 
     __tablename__ = "reservation_lines"
 

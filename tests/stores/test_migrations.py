@@ -16,17 +16,22 @@ from contracts.topology import SERVICES, Store
 from runtime.database import create_engine
 from runtime.migrations import head_of, upgrade
 from services.auth.tables import AuthTable
+from services.fulfilment.tables import FulfilmentTable
 from services.inventory.tables import InventoryTable
+from services.notifications.tables import NotificationsTable
 from services.orders.tables import OrdersTable
 from services.payments.tables import PaymentsTable
 from tests.conftest import FreshDatabase, Servers
 
 METADATA = {
     "auth": AuthTable.metadata,
+    "fulfilment": FulfilmentTable.metadata,
     "inventory": InventoryTable.metadata,
+    "notifications": NotificationsTable.metadata,
     "orders": OrdersTable.metadata,
     "payments": PaymentsTable.metadata,
 }
+SHARED = {"outbox_unpublished", "outbox_published", "parked_once", "parked_by_subject"}
 EmptyDatabase = Callable[[str], Awaitable[str]]
 
 of_every_service = pytest.mark.parametrize("service", METADATA)
@@ -42,8 +47,8 @@ def tables_in(connection: Connection) -> set[str]:
 
 
 def differences_in(connection: Connection, metadata: MetaData) -> list[object]:
-    # The relay's partial index is known to the migration that makes every service's outbox, and only there.
-    options = {"include_object": lambda _, name, *__: name != "outbox_unpublished"}
+    # What relay and parking need is known to the migrations that every service shares, and only there.
+    options = {"include_object": lambda _, name, *__: name not in SHARED}
     context = MigrationContext.configure(connection, opts=options)
     return list(compare_metadata(context, metadata))
 

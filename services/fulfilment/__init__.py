@@ -1,0 +1,1 @@
+"""Fulfilment: the parcels of confirmed orders, and the people who send them."""

@@ -1,0 +1,4 @@
+from runtime.migrations import run_migrations
+from services.fulfilment.tables import FulfilmentTable
+
+run_migrations(FulfilmentTable.metadata)

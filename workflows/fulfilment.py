@@ -1,0 +1,89 @@
+"""A parcel, from the confirmed order to the doorstep, as one durable workflow."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.fulfilment import WAKE, WORKFLOW, Fulfilment, ShipmentSeen, ShipmentState
+    from workflows.fulfilment_steps import FulfilmentSteps
+    from workflows.refusals import refusal_in
+    from workflows.saga import NEEDS_OPERATOR
+
+
+@workflow.defn(name=WORKFLOW)
+class FulfilmentWorkflow:
+    """Wait for a person, take the money, take the stock, wait for the doorstep.
+
+    The shipment's row is the arbiter. A wake says no more than that it may have changed: it may be lost or
+    doubled.
+    """
+
+    @workflow.init
+    def __init__(self, fulfilment: Fulfilment) -> None:
+        self._steps = FulfilmentSteps(fulfilment)
+        self._reminder = fulfilment.reminder
+        self._woken = False
+        self._story: list[tuple[ShipmentState, str]] = []
+
+    @workflow.run
+    async def run(self, fulfilment: Fulfilment) -> ShipmentState:
+        while not (parcel := await self._look()).state.is_final:
+            if parcel.state is ShipmentState.SHIPPING:
+                await self._ship()
+            elif parcel.state is ShipmentState.SHIPPED:
+                await self._woken_within(None)
+            elif not await self._woken_within(self._reminder):
+                await self._steps.remind(parcel.reminders + 1)
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(fulfilment)
+        return parcel.state
+
+    @workflow.signal(name=WAKE)
+    def wake(self) -> None:
+        """Look at the shipment's row again."""
+        self._woken = True
+
+    async def _look(self) -> ShipmentSeen:
+        self._woken = False
+        seen = await self._steps.look()
+        self._show(seen)
+        return seen
+
+    async def _ship(self) -> None:
+        """Outages only hold it up; a refusal holds the parcel until a person has seen to it."""
+        try:
+            await self._steps.capture_payment()
+            await self._steps.take_stock()
+            await self._steps.finish_shipping()
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            refusal = refusal_in(error)
+            await self._steps.hold(f"{refusal.code}: {refusal.detail}")
+
+    async def _woken_within(self, patience: timedelta | None) -> bool:
+        try:
+            await workflow.wait_condition(
+                lambda: self._woken,
+                timeout=patience,
+                timeout_summary="then the staff is reminded of the parcel",
+            )
+        except TimeoutError:
+            return False
+        return True
+
+    def _show(self, parcel: ShipmentSeen) -> None:
+        """Tell the Temporal UI how it stands, and make a held parcel findable for a person."""
+        held = parcel.state is ShipmentState.HELD
+        if held != bool(workflow.info().typed_search_attributes.get(NEEDS_OPERATOR)):
+            workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(held)])
+        if not self._story or self._story[-1][0] is not parcel.state:
+            reason = " ".join((parcel.reason or "").split()).replace("|", r"\|")
+            self._story.append(
+                (parcel.state, f"| {workflow.now():%Y-%m-%d %H:%M:%S} | {parcel.state} | {reason} |")
+            )
+        rows = "\n".join(row for _, row in self._story)
+        reminded = f"\n\nThe staff was reminded {parcel.reminders} times." if parcel.reminders else ""
+        workflow.set_current_details(f"| since | state | reason |\n|---|---|---|\n{rows}{reminded}")
