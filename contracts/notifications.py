@@ -23,7 +23,6 @@ class SendNotification(BaseModel):
     notification_id: str
     template: str
     order_id: str | None = None
-    traceparent: str | None = None
 
     @property
     def workflow_id(self) -> str:
