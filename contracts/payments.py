@@ -62,7 +62,7 @@ class PaymentChanged(EventData):
 
 
 class ProviderReported(EventData):
-    """The provider told us something about an order's payment; what is true now is asked, not taken from here."""
+    """The provider told us something of an order's payment; what is true is asked, not taken from here."""
 
     order_id: str
     provider: str

@@ -2,19 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path
 
 from api.caller import Staff
+from api.payments.dependencies import Payments
 from api.payments.views import PaymentView
-from services.payments.service import PaymentsService
-
-
-def _service(request: Request) -> PaymentsService:
-    service: PaymentsService = request.app.state.opened.service
-    return service
-
-
-Payments = Annotated[PaymentsService, Depends(_service)]
 
 router = APIRouter(prefix="/v1/admin/payments", tags=["payments"])
 

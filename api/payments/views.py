@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from contracts.money import Money
 
@@ -43,6 +43,8 @@ class PaymentView(BaseModel):
     refunded: Money
     provider_id: str | None
     decline_reason: str | None
+    action_url: str | None = Field(description="where the buyer has to act before the amount can be held")
+    capture_failure: str | None = Field(description="why the provider did not give what it held")
     ledger: list[MovementView]
 
     @classmethod
@@ -56,5 +58,7 @@ class PaymentView(BaseModel):
             refunded=Money(amount=payment.refunded, currency=currency),
             provider_id=payment.provider_id,
             decline_reason=payment.decline_reason,
+            action_url=payment.action_url,
+            capture_failure=payment.capture_failure,
             ledger=[MovementView.of(movement) for movement in ledger],
         )

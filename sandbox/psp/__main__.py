@@ -5,16 +5,20 @@ import signal
 import socket
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
 
 from sandbox.psp.app import create_app
 from sandbox.psp.books import Books
+from sandbox.psp.deliveries import Deliveries
 from sandbox.psp.errors import LedgerError
 from sandbox.psp.ledger import Ledger
 from sandbox.psp.metrics import Metrics
+from sandbox.psp.models import Entry
 from sandbox.psp.provider import Provider
 from sandbox.psp.settings import Settings, SettingsError
+from sandbox.psp.webhooks import Webhooks
 
 
 class Server(uvicorn.Server):
@@ -42,15 +46,15 @@ def main() -> None:
         signal.signal(stop, lambda *_: sys.exit(0))
     try:
         settings = Settings.read(os.environ)
-        books = Books()
-        ledger = Ledger.open(settings.ledger, books.apply)
+        metrics, books = Metrics(), Books()
+        webhooks = _webhooks(settings, metrics)
+        ledger = _opened(settings.ledger, books, webhooks)
     except (SettingsError, LedgerError) as error:
         print(f"psp: {error}", file=sys.stderr)
         sys.exit(2)
-    metrics = Metrics()
-    provider = Provider(ledger, books, metrics, lambda: datetime.now(UTC), settings.slow_seconds)
+    provider = Provider(ledger, books, metrics, lambda: datetime.now(UTC), settings.slow_seconds, webhooks)
     config = uvicorn.Config(
-        create_app(provider, metrics, settings.api_key),
+        create_app(provider, metrics, settings.api_key, webhooks),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -60,6 +64,26 @@ def main() -> None:
         timeout_graceful_shutdown=3,
     )
     Server(config, provider).run()
+
+
+def _webhooks(settings: Settings, metrics: Metrics) -> Webhooks | None:
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        return None
+    return Webhooks(settings.webhook_url, settings.webhook_secret, Deliveries(settings.deliveries), metrics)
+
+
+def _opened(path: Path, books: Books, webhooks: Webhooks | None) -> Ledger:
+    """The ledger, with everybody told what stands in it already."""
+    if webhooks is None:
+        return Ledger.open(path, books.apply)
+
+    def replay(entry: Entry) -> None:
+        books.apply(entry)
+        webhooks.replay(entry)
+
+    ledger = Ledger.open(path, replay)
+    webhooks.begin()
+    return ledger
 
 
 if __name__ == "__main__":

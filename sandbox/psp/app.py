@@ -2,37 +2,43 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Request
 from starlette.responses import Response
 
-from sandbox.psp import rules
+from sandbox.psp import tokens
+from sandbox.psp.actions import action_routes
 from sandbox.psp.edge import IDEMPOTENCY_KEY, CountRequests, RequireApiKey, add_error_handlers
 from sandbox.psp.errors import RefusalError
 from sandbox.psp.metrics import Metrics
 from sandbox.psp.models import Authorization, Authorizations, Authorize, Part, Void
 from sandbox.psp.provider import Provider, Result
+from sandbox.psp.webhooks import Webhooks
 
 HANG_AT_MOST_SECONDS = 60
 
 Key = Annotated[str, Header(alias=IDEMPOTENCY_KEY, min_length=1, max_length=255)]
 
 
-def create_app(provider: Provider, metrics: Metrics, api_key: str | None) -> FastAPI:
+def create_app(
+    provider: Provider, metrics: Metrics, api_key: str | None, webhooks: Webhooks | None = None
+) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(provider.close)
+            if webhooks is not None:
+                await stack.enter_async_context(webhooks.telling())
             yield
-        finally:
-            await provider.close()
 
     app = FastAPI(title="Sandbox payment provider", lifespan=lifespan)
     add_error_handlers(app)
     app.add_middleware(RequireApiKey, api_key=api_key)
     app.add_middleware(CountRequests, metrics=metrics)
     app.include_router(_authorizations(provider))
+    app.include_router(action_routes(provider))
     app.include_router(_operations(provider, metrics))
     return app
 
@@ -42,8 +48,8 @@ def _authorizations(provider: Provider) -> APIRouter:
 
     @router.post("", status_code=201, response_model=Authorization)
     async def authorize(wanted: Authorize, key: Key, request: Request) -> Response:
-        result = await provider.authorize(key, wanted)
-        if wanted.token == rules.TIMEOUT and not result.replayed:
+        result = await provider.authorize(key, wanted, str(request.base_url).rstrip("/"))
+        if wanted.token == tokens.TIMEOUT and not result.replayed:
             await _lose_answer(request, provider.stopping)
             raise RefusalError(504, "answer_lost", "The answer was lost; ask again with the same key.")
         return _answer(result)

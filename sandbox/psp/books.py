@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from sandbox.psp import rules
 from sandbox.psp.models import Authorization, Entry, Kind
 
+# The first of an authorization's lines; a later one of these kinds is what its buyer did at the bank.
+_OPENING = frozenset({Kind.REQUIRES_ACTION, Kind.AUTHORIZED, Kind.DECLINED})
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -29,13 +32,14 @@ class Books:
             self.faulted.add(entry.key)
             return
         id_ = entry.authorization_id or ""
-        if entry.kind in (Kind.AUTHORIZED, Kind.DECLINED):
+        if entry.kind in _OPENING and id_ not in self.authorizations:
             self.authorizations[id_] = rules.opened(entry, id_)
             self._by_key[entry.key] = id_
             self._by_reference.setdefault(entry.reference, []).append(id_)
         else:
             self.authorizations[id_] = rules.moved(self.authorizations[id_], entry.kind, entry.amount)
-        self.answers[entry.key] = Answer(entry.fingerprint, entry.status, entry.body)
+        if entry.key:
+            self.answers[entry.key] = Answer(entry.fingerprint, entry.status, entry.body)
 
     def find(self, key: str | None, reference: str | None) -> list[Authorization]:
         """The authorizations that were opened with this key and this reference, oldest first."""

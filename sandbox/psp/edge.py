@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sandbox.psp import actions
 from sandbox.psp.errors import LedgerError, RefusalError, error_body, provider_error
 from sandbox.psp.metrics import Metrics
 
@@ -21,14 +22,14 @@ def error_response(refusal: RefusalError) -> Response:
 
 
 class RequireApiKey:
-    """Refuses a call to /v1 whose bearer key is not ours; with no key set, everybody may call."""
+    """Refuses a call to /v1 whose bearer key is not ours, unless it is the buyer's; with no key set, none."""
 
     def __init__(self, app: ASGIApp, api_key: str | None) -> None:
         self._app = app
         self._expected = f"Bearer {api_key}".encode() if api_key else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1/") and not self._allowed(scope):
+        if scope["type"] == "http" and _is_ours(scope["path"]) and not self._allowed(scope):
             headers = {"WWW-Authenticate": "Bearer"}
             refusal = RefusalError(401, "unauthenticated", "Send Authorization: Bearer <api key>.", headers)
             await error_response(refusal)(scope, receive, send)
@@ -40,6 +41,10 @@ class RequireApiKey:
             return True
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         return hmac.compare_digest(given, self._expected)
+
+
+def _is_ours(path: str) -> bool:
+    return path.startswith("/v1/") and not path.startswith(f"{actions.PREFIX}/")
 
 
 class CountRequests:

@@ -30,6 +30,10 @@ def not_found(authorization_id: str) -> RefusalError:
     return RefusalError(404, "not_found", f"No such authorization: {authorization_id!r}.")
 
 
+def wrong_state(message: str) -> RefusalError:
+    return RefusalError(409, "wrong_state", message)
+
+
 def idempotency_mismatch() -> RefusalError:
     return RefusalError(400, "idempotency_mismatch", "This Idempotency-Key was used for a different request.")
 

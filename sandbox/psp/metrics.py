@@ -12,6 +12,9 @@ class Metrics:
         self.authorizations = Counter(
             "psp_authorizations", "Authorizations by outcome.", ["outcome"], registry=self._registry
         )
+        self.webhooks = Counter(
+            "psp_webhooks", "Webhooks sent, by what became of them.", ["outcome"], registry=self._registry
+        )
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -30,11 +30,17 @@ class Void(_Asked):
     """A void takes no parameters."""
 
 
+class Act(_Asked):
+    """What the buyer says on the page of their bank."""
+
+    outcome: Literal["approve", "decline"]
+
+
 class Authorization(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    status: Literal["authorized", "captured", "voided", "declined"]
+    status: Literal["requires_action", "authorized", "captured", "voided", "declined"]
     amount: int
     currency: str
     captured: int = 0
@@ -42,6 +48,9 @@ class Authorization(BaseModel):
     reference: str
     created_at: datetime
     decline_code: str | None = None
+    action_url: str | None = None
+    # The bank will refuse the next capture; nobody is told beforehand.
+    refuses_capture: bool = Field(default=False, exclude=True)
 
     def body(self) -> str:
         return self.model_dump_json(exclude_none=True)
@@ -52,9 +61,11 @@ class Authorizations(BaseModel):
 
 
 class Kind(StrEnum):
+    REQUIRES_ACTION = "requires_action"
     AUTHORIZED = "authorized"
     DECLINED = "declined"
     CAPTURED = "captured"
+    CAPTURE_DECLINED = "capture_declined"
     VOIDED = "voided"
     REFUNDED = "refunded"
     FAULTED = "faulted"
@@ -62,7 +73,10 @@ class Kind(StrEnum):
 
 
 class Entry(BaseModel):
-    """One line of the ledger: an effect together with the answer stored under its idempotency key."""
+    """One line of the ledger: an effect together with the answer stored under its idempotency key.
+
+    What the buyer did at the bank has no key, and so no stored answer.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,6 +88,8 @@ class Entry(BaseModel):
     currency: str
     reference: str
     decline_code: str | None = None
+    action_url: str | None = None
+    refuses_capture: bool | None = None
     key: str
     fingerprint: str
     path: str

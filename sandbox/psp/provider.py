@@ -1,19 +1,25 @@
 """The use cases: each key executes once, each authorization changes one step at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from sandbox.psp import rules
+from sandbox.psp import rules, tokens
 from sandbox.psp.books import Books
 from sandbox.psp.errors import idempotency_in_flight, not_found, provider_error
 from sandbox.psp.ledger import Ledger
 from sandbox.psp.metrics import Metrics
-from sandbox.psp.models import Authorization, Authorize, Entry, Kind, Part, Void
+from sandbox.psp.models import Act, Authorization, Authorize, Entry, Kind, Part, Void
 from sandbox.psp.rules import Call
+from sandbox.psp.webhooks import Webhooks
+
+T = TypeVar("T")
+
+_COUNTED = frozenset({Kind.REQUIRES_ACTION, Kind.AUTHORIZED, Kind.DECLINED, Kind.FAULTED})
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,16 @@ class Provider:
         metrics: Metrics,
         clock: Callable[[], datetime],
         slow_seconds: float,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._ledger = ledger
         self._books = books
         self._metrics = metrics
         self._clock = clock
         self._slow_seconds = slow_seconds
+        self._webhooks = webhooks
         self._in_flight: dict[str, str] = {}
-        self._executing: set[asyncio.Task[Entry]] = set()
+        self._executing: set[asyncio.Task[Any]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = asyncio.Event()
 
@@ -46,17 +54,17 @@ class Provider:
     def healthy(self) -> bool:
         return self._ledger.healthy
 
-    async def authorize(self, key: str, wanted: Authorize) -> Result:
-        """Charge or decline, once per key. Safe to repeat with the same key."""
+    async def authorize(self, key: str, wanted: Authorize, base_url: str) -> Result:
+        """Charge, decline or ask the buyer, once per key. Safe to repeat with the same key."""
         rules.must_be_known(wanted.token)
 
         async def execute(call: Call) -> Entry:
-            if wanted.token == rules.ERROR_ONCE and key not in self._books.faulted:
+            if wanted.token == tokens.ERROR_ONCE and key not in self._books.faulted:
                 await self._record(rules.fault(call, wanted))
                 raise provider_error()
-            if wanted.token == rules.SLOW:
+            if wanted.token == tokens.SLOW:
                 await self._pause()
-            return await self._record(rules.authorize(call, wanted, f"auth_{uuid4().hex}"))
+            return await self._record(rules.authorize(call, wanted, f"auth_{uuid4().hex}", base_url))
 
         path = "/v1/authorizations"
         return await self._once(key, path, rules.fingerprint(path, wanted), execute)
@@ -72,6 +80,20 @@ class Provider:
 
         path = f"/v1/authorizations/{authorization_id}/{verb}"
         return await self._once(key, path, rules.fingerprint(path, asked), execute)
+
+    async def act(self, authorization_id: str, chosen: Act) -> Authorization:
+        """What the buyer does at their bank. Safe to repeat."""
+        self.get(authorization_id)
+
+        async def execute() -> Authorization:
+            async with self._locks.setdefault(authorization_id, asyncio.Lock()):
+                call = Call("", f"/v1/actions/{authorization_id}", "", self._clock())
+                entry = rules.act(call, self.get(authorization_id), chosen)
+                if entry is not None:
+                    await self._record(entry)
+                return self.get(authorization_id)
+
+        return await self._to_its_end(execute())
 
     def get(self, authorization_id: str) -> Authorization:
         found = self._books.authorizations.get(authorization_id)
@@ -101,22 +123,25 @@ class Provider:
         if key in self._in_flight:
             rules.must_match(self._in_flight[key], fingerprint)
             raise idempotency_in_flight()
-        entry = await self._detached(Call(key, path, fingerprint, self._clock()), execute)
+
+        async def run() -> Entry:
+            try:
+                return await execute(Call(key, path, fingerprint, self._clock()))
+            finally:
+                del self._in_flight[key]
+
+        self._in_flight[key] = fingerprint
+        entry = await self._to_its_end(run())
         return Result(entry.status, entry.body, replayed=False)
 
-    async def _detached(self, call: Call, execute: Callable[[Call], Awaitable[Entry]]) -> Entry:
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         # A task of its own: a caller who goes away does not undo what has begun.
-        async def run() -> Entry:
-            return await execute(call)
-
-        def done(task: asyncio.Task[Entry]) -> None:
+        def done(task: asyncio.Task[T]) -> None:
             self._executing.discard(task)
-            del self._in_flight[call.key]
             if not task.cancelled():
                 task.exception()
 
-        self._in_flight[call.key] = call.fingerprint
-        task = asyncio.create_task(run())
+        task = asyncio.create_task(work)
         self._executing.add(task)
         task.add_done_callback(done)
         return await asyncio.shield(task)
@@ -124,7 +149,9 @@ class Provider:
     async def _record(self, entry: Entry) -> Entry:
         written = await self._ledger.append(entry)
         self._books.apply(written)
-        if written.kind in (Kind.AUTHORIZED, Kind.DECLINED, Kind.FAULTED):
+        if self._webhooks is not None:
+            self._webhooks.tell(written)
+        if written.kind in _COUNTED:
             self._metrics.authorizations.labels(written.decline_code or written.kind.value).inc()
         return written
 

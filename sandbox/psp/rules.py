@@ -3,21 +3,16 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
-from sandbox.psp.errors import error_body, idempotency_mismatch, provider_error, unknown_token
-from sandbox.psp.models import Authorization, Authorize, Entry, Kind, Part, Void
+from sandbox.psp import tokens
+from sandbox.psp.errors import error_body, idempotency_mismatch, provider_error, unknown_token, wrong_state
+from sandbox.psp.models import Act, Authorization, Authorize, Entry, Kind, Part, Void
 
-OK, TIMEOUT, ERROR_ONCE, SLOW = "tok_ok", "tok_timeout", "tok_error_once", "tok_slow"
-
-DECLINES = {
-    "tok_declined": ("declined", "The card was declined."),
-    "tok_insufficient_funds": ("insufficient_funds", "The card has insufficient funds."),
-    "tok_action_required": ("authentication_required", "The cardholder has to authenticate."),
-}
-TOKENS = {OK, TIMEOUT, ERROR_ONCE, SLOW, *DECLINES}
+# What the bank says of a buyer who declined on its page.
+NOT_AUTHENTICATED = "authentication_failed"
 
 
 @dataclass(frozen=True)
@@ -45,20 +40,26 @@ def must_match(known: str, asked: str) -> None:
 
 
 def must_be_known(token: str) -> None:
-    if token not in TOKENS:
+    if token not in tokens.KNOWN:
         raise unknown_token(token)
 
 
-def authorize(call: Call, wanted: Authorize, authorization_id: str) -> Entry:
-    decline = DECLINES.get(wanted.token)
+def authorize(call: Call, wanted: Authorize, authorization_id: str, base_url: str) -> Entry:
+    decline = tokens.DECLINES.get(wanted.token)
+    kind = Kind.DECLINED if decline else Kind.AUTHORIZED
+    action_url = None
+    if wanted.token == tokens.ACTION_REQUIRED:
+        kind, action_url = Kind.REQUIRES_ACTION, f"{base_url}/v1/actions/{authorization_id}"
     entry = Entry(
         time=call.time,
-        kind=Kind.DECLINED if decline else Kind.AUTHORIZED,
+        kind=kind,
         authorization_id=authorization_id,
         amount=wanted.amount,
         currency=wanted.currency,
         reference=wanted.reference,
         decline_code=decline[0] if decline else None,
+        action_url=action_url,
+        refuses_capture=True if wanted.token == tokens.CAPTURE_FAILS else None,
         key=call.key,
         fingerprint=call.fingerprint,
         path=call.path,
@@ -94,15 +95,33 @@ def capture(call: Call, authorization: Authorization, amount: int | None) -> Ent
     amount = authorization.amount if amount is None else amount
     if amount > authorization.amount:
         return _too_large(call, authorization, authorization.amount)
+    if authorization.refuses_capture:
+        body = error_body(
+            "capture_declined", "The bank does not give the amount now; another try may succeed."
+        )
+        return _entry(call, authorization, Kind.CAPTURE_DECLINED, 0, 402, body)
     return _moved(call, authorization, Kind.CAPTURED, amount)
 
 
 def void(call: Call, authorization: Authorization, amount: int | None = None) -> Entry:
+    """Let go of what is held, or of what the buyer has not acted on: then nothing was."""
+    if authorization.status == "requires_action":
+        return _moved(call, authorization, Kind.VOIDED, 0)
     if authorization.status == "voided":
         return _entry(call, authorization, Kind.ANSWERED, 0, 200, authorization.body())
     if authorization.status != "authorized":
         return _wrong_state(call, authorization, "voided")
     return _moved(call, authorization, Kind.VOIDED, authorization.amount)
+
+
+def act(call: Call, authorization: Authorization, outcome: Act) -> Entry | None:
+    """What the buyer's act leads to, None when they had done just that; refused once it is too late."""
+    kind = Kind.AUTHORIZED if outcome.outcome == "approve" else Kind.DECLINED
+    if authorization.status == kind.value:
+        return None
+    if authorization.status != "requires_action":
+        raise wrong_state(f"An authorization that is {authorization.status} waits for no action.")
+    return _moved(call, authorization, kind, authorization.amount)
 
 
 def refund(call: Call, authorization: Authorization, amount: int | None) -> Entry:
@@ -123,25 +142,40 @@ def amount_of(asked: Part | Void) -> int | None:
     return asked.amount if isinstance(asked, Part) else None
 
 
+_OPENED_AS: dict[Kind, Literal["requires_action", "authorized", "declined"]] = {
+    Kind.REQUIRES_ACTION: "requires_action",
+    Kind.AUTHORIZED: "authorized",
+    Kind.DECLINED: "declined",
+}
+
+
 def opened(entry: Entry, authorization_id: str) -> Authorization:
     return Authorization(
         id=authorization_id,
-        status="declined" if entry.kind is Kind.DECLINED else "authorized",
+        status=_OPENED_AS[entry.kind],
         amount=entry.amount,
         currency=entry.currency,
         reference=entry.reference,
         created_at=entry.time,
         decline_code=entry.decline_code,
+        action_url=entry.action_url,
+        refuses_capture=entry.refuses_capture or False,
     )
 
 
 def moved(authorization: Authorization, kind: Kind, amount: int) -> Authorization:
     """The authorization after the effect: the same rule for the answer and for a replay of the ledger."""
     match kind:
+        case Kind.AUTHORIZED:
+            update: dict[str, object] = {"status": "authorized", "action_url": None}
+        case Kind.DECLINED:
+            update = {"status": "declined", "action_url": None, "decline_code": NOT_AUTHENTICATED}
         case Kind.CAPTURED:
-            update: dict[str, object] = {"status": "captured", "captured": authorization.captured + amount}
+            update = {"status": "captured", "captured": authorization.captured + amount}
+        case Kind.CAPTURE_DECLINED:
+            update = {"refuses_capture": False}
         case Kind.VOIDED:
-            update = {"status": "voided"}
+            update = {"status": "voided", "action_url": None}
         case Kind.REFUNDED:
             update = {"refunded": authorization.refunded + amount}
         case _:

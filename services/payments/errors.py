@@ -46,3 +46,22 @@ class RefundKeyReused(DomainError):
 class UnknownPayment(DomainError):
     code = "payments.not_found"
     kind = Kind.NOT_FOUND
+
+
+class CaptureFailed(DomainError):
+    """The provider would not take what it held; the parcel waits for a person."""
+
+    code = "payments.capture_failed"
+    kind = Kind.CONFLICT
+
+
+class ForgedWebhook(DomainError):
+    """The signature does not hold, or is too old."""
+
+    code = "payments.forged_webhook"
+    kind = Kind.UNAUTHENTICATED
+
+
+class UnknownProvider(DomainError):
+    code = "payments.unknown_provider"
+    kind = Kind.NOT_FOUND

@@ -1,9 +1,11 @@
 """What costs nothing: no provider takes an amount of zero, so none is asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from contracts.money import Money
-from services.payments.provider import Authorization, Held, PaymentProvider
+from services.payments.provider import Authorization, Declined, Held, PaymentProvider, Report
 
 NOTHING_HELD = "free"
 
@@ -30,9 +32,13 @@ class FreeOfCharge:
         if provider_id != NOTHING_HELD:
             await self.provider.void(key=key, provider_id=provider_id)
 
-    async def capture(self, *, key: str, provider_id: str, amount: Money) -> None:
-        if provider_id != NOTHING_HELD:
-            await self.provider.capture(key=key, provider_id=provider_id, amount=amount)
+    async def capture(self, *, key: str, provider_id: str, amount: Money) -> Declined | None:
+        if provider_id == NOTHING_HELD:
+            return None
+        return await self.provider.capture(key=key, provider_id=provider_id, amount=amount)
 
     async def refund(self, *, key: str, provider_id: str, amount: Money) -> None:
         await self.provider.refund(key=key, provider_id=provider_id, amount=amount)
+
+    def report_in(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report | None:
+        return self.provider.report_in(headers, body, now)

@@ -14,7 +14,10 @@ from services.payments.tables import PaymentState
 _DECLINES = {
     "declined": "The card was declined.",
     "insufficient_funds": "The card has insufficient funds.",
-    "authentication_required": "The card asks for an authentication that this checkout cannot do yet.",
+    "authentication_required": "The card asks for an authentication that this checkout cannot do.",
+    "authentication_failed": "The payment was not approved at the buyer's bank.",
+    "expired_card": "The card has expired.",
+    "incorrect_cvc": "The card's security code is not right.",
     "unknown_token": "The payment provider does not know this payment method.",
     "invalid_request": "The payment provider does not take this amount.",
 }
@@ -46,6 +49,16 @@ def must_capture(state: PaymentState) -> bool:
     if state not in (PaymentState.AUTHORIZED, PaymentState.CAPTURING, PaymentState.CAPTURED):
         raise PaymentNotAuthorized(f"a payment that is {state} cannot be captured")
     return state is not PaymentState.CAPTURED
+
+
+def must_settle_capture(state: PaymentState) -> bool:
+    """Whether a capture is under way whose answer nobody has."""
+    return state is PaymentState.CAPTURING
+
+
+def nothing_may_be_held(state: PaymentState) -> bool:
+    """Whether the payment is over without money: what a provider holds for it all the same is let go."""
+    return state in (PaymentState.VOIDED, PaymentState.DECLINED)
 
 
 def check_refund(

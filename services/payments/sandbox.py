@@ -1,17 +1,33 @@
 """The sandbox provider, over HTTP."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from contracts.errors import Unavailable
 from contracts.money import Money
-from services.payments.provider import Authorization, Declined, Held
+from services.payments.errors import ForgedWebhook
+from services.payments.provider import ActionRequired, Authorization, Declined, Held, Report
+from services.payments.signature import check_signature
+
+SIGNATURE = "psp-signature"
 
 
 class _Authorization(BaseModel):
     id: str
     status: str
     decline_code: str | None = None
+    action_url: str | None = None
+
+    def outcome(self) -> Authorization:
+        if self.status == "requires_action":
+            return ActionRequired(self.id, self.action_url or "")
+        if self.status in ("declined", "voided"):
+            return Declined(self.decline_code or self.status)
+        return Held(self.id)
 
 
 class _Authorizations(BaseModel):
@@ -27,14 +43,38 @@ class _ErrorBody(BaseModel):
     error: _Error
 
 
+class _Subject(BaseModel):
+    # What cannot be an order's id is somebody else's reference.
+    reference: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
+class _Webhook(BaseModel):
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")
+    data: _Subject
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What came back; a replayed one was true when the request first came."""
+
+    status: int
+    raw: bytes
+    replayed: bool
+
+    @property
+    def error(self) -> _Error:
+        try:
+            return _ErrorBody.model_validate_json(self.raw).error
+        except ValidationError:
+            return _Error(code="unreadable", message="the error body cannot be read")
+
+
 class UnexpectedAnswer(Exception):
     """The provider answered what its contract does not allow: a bug, for a person to see."""
 
 
 # Refusals that no repetition can turn into a yes; the rest of the 4xx would be our own bug.
-_FINAL = frozenset(
-    {"declined", "insufficient_funds", "authentication_required", "unknown_token", "invalid_request"}
-)
+_FINAL = frozenset({"declined", "insufficient_funds", "unknown_token", "invalid_request"})
 
 
 class SandboxProvider:
@@ -42,13 +82,24 @@ class SandboxProvider:
 
     name = "sandbox"
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        *,
+        timeout_seconds: float,
+        webhook_secret: str | None = None,
+        tolerance_seconds: float = 300.0,
+    ) -> None:
+        """Without `webhook_secret`, whoever sends a webhook is taken for a forger."""
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._webhook_secret = webhook_secret
+        self._tolerance_seconds = tolerance_seconds
 
     async def authorize(self, *, key: str, amount: Money, token: str, reference: str) -> Authorization:
-        status, raw = await self._call(
+        answer = await self._call(
             "POST",
             "/v1/authorizations",
             key=key,
@@ -59,38 +110,64 @@ class SandboxProvider:
                 "reference": reference,
             },
         )
-        if status < 300:
-            return Held(_Authorization.model_validate_json(raw).id)
-        error = _error_in(raw)
-        if error.code in _FINAL:
-            return Declined(error.code)
-        raise UnexpectedAnswer(f"authorize answered {status}: {error.code}")
+        if answer.status < 300:
+            made = _Authorization.model_validate_json(answer.raw)
+            return await self._look(made.id) if answer.replayed else made.outcome()
+        if answer.error.code in _FINAL:
+            return Declined(answer.error.code)
+        raise UnexpectedAnswer(f"authorize answered {answer.status}: {answer.error.code}")
 
     async def find(self, *, key: str) -> Authorization | None:
-        status, raw = await self._call("GET", "/v1/authorizations", query={"idempotency_key": key})
-        if status != 200:
-            raise UnexpectedAnswer(f"the look-up answered {status}")
-        for found in _Authorizations.model_validate_json(raw).items:
-            if found.status == "declined":
-                return Declined(found.decline_code or "declined")
-            return Held(found.id)
-        return None
+        answer = await self._call("GET", "/v1/authorizations", query={"idempotency_key": key})
+        if answer.status != 200:
+            raise UnexpectedAnswer(f"the look-up answered {answer.status}")
+        found = _Authorizations.model_validate_json(answer.raw).items
+        return found[0].outcome() if found else None
 
     async def void(self, *, key: str, provider_id: str) -> None:
-        await self._command(provider_id, "void", key, {})
+        answer = await self._change(provider_id, "void", key, {})
+        if answer.status < 300:
+            return
+        if answer.error.code != "wrong_state" or not isinstance(await self._look(provider_id), Declined):
+            raise _unexpected("void", answer)
 
-    async def capture(self, *, key: str, provider_id: str, amount: Money) -> None:
-        await self._command(provider_id, "capture", key, {"amount": amount.amount})
+    async def capture(self, *, key: str, provider_id: str, amount: Money) -> Declined | None:
+        answer = await self._change(provider_id, "capture", key, {"amount": amount.amount})
+        if answer.status < 300:
+            return None
+        if answer.status == 402:
+            return Declined(answer.error.code)
+        raise _unexpected("capture", answer)
 
     async def refund(self, *, key: str, provider_id: str, amount: Money) -> None:
-        await self._command(provider_id, "refund", key, {"amount": amount.amount})
+        answer = await self._change(provider_id, "refund", key, {"amount": amount.amount})
+        if answer.status >= 300:
+            raise _unexpected("refund", answer)
 
-    async def _command(self, provider_id: str, verb: str, key: str, body: dict[str, int]) -> None:
-        status, raw = await self._call(
-            "POST", f"/v1/authorizations/{provider_id}/{verb}", key=key, body=dict(body)
+    def report_in(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report | None:
+        if self._webhook_secret is None:
+            raise ForgedWebhook("no secret is set with which a webhook could be signed")
+        check_signature(
+            headers.get(SIGNATURE, ""),
+            body,
+            secret=self._webhook_secret,
+            now=now,
+            tolerance_seconds=self._tolerance_seconds,
         )
-        if status >= 300:
-            raise UnexpectedAnswer(f"{verb} answered {status}: {_error_in(raw).code}")
+        try:
+            webhook = _Webhook.model_validate_json(body)
+        except ValidationError:
+            return None
+        return Report(webhook.id, webhook.data.reference)
+
+    async def _look(self, provider_id: str) -> Authorization:
+        answer = await self._call("GET", f"/v1/authorizations/{provider_id}")
+        if answer.status != 200:
+            raise _unexpected("the look-up", answer)
+        return _Authorization.model_validate_json(answer.raw).outcome()
+
+    async def _change(self, provider_id: str, verb: str, key: str, body: dict[str, int | str]) -> _Answer:
+        return await self._call("POST", f"/v1/authorizations/{provider_id}/{verb}", key=key, body=body)
 
     async def _call(
         self,
@@ -100,7 +177,7 @@ class SandboxProvider:
         key: str | None = None,
         body: dict[str, int | str] | None = None,
         query: dict[str, str] | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> _Answer:
         headers = {"idempotency-key": key} if key is not None else {}
         try:
             async with self._session.request(
@@ -118,13 +195,11 @@ class SandboxProvider:
             ) from error
         if response.status >= 500 or response.status == 429:
             raise Unavailable(f"the payment provider answered {response.status}")
-        if response.status == 409 and _error_in(raw).code == "idempotency_in_flight":
+        answer = _Answer(response.status, raw, response.headers.get("idempotent-replayed") == "true")
+        if answer.status == 409 and answer.error.code == "idempotency_in_flight":
             raise Unavailable("the payment provider is still working on this very request", retry_after=1)
-        return response.status, raw
+        return answer
 
 
-def _error_in(raw: bytes) -> _Error:
-    try:
-        return _ErrorBody.model_validate_json(raw).error
-    except ValidationError:
-        return _Error(code="unreadable", message="the error body cannot be read")
+def _unexpected(what: str, answer: _Answer) -> UnexpectedAnswer:
+    return UnexpectedAnswer(f"{what} answered {answer.status}: {answer.error.code}")

@@ -13,6 +13,8 @@ from contracts.money import Money
 from runtime import outbox
 from runtime.database import Database
 from services.payments import statements
+from services.payments.errors import UnknownPayment
+from services.payments.provider import Report
 from services.payments.tables import MovementKind, MovementState, OutboxRow, PaymentState
 
 
@@ -26,6 +28,8 @@ class Payment:
     token: str
     provider_id: str | None
     decline_reason: str | None
+    action_url: str | None
+    capture_failure: str | None
     captured: int
     refunded: int
     sequence: int
@@ -92,6 +96,13 @@ class PaymentsTransaction:
         row = (await self._connection.execute(query, {"order_id": order_id})).mappings().one_or_none()
         return _payment(row) if row is not None else None
 
+    async def known(self, order_id: str, *, lock: bool = False) -> Payment:
+        """The order's payment, as `find` does; refused where there is none."""
+        payment = await self.find(order_id, lock=lock)
+        if payment is None:
+            raise UnknownPayment(f"there is no payment for order {order_id}")
+        return payment
+
     async def move(
         self,
         order_id: str,
@@ -100,10 +111,15 @@ class PaymentsTransaction:
         *,
         provider_id: str | None = None,
         decline_reason: str | None = None,
+        action_url: str | None = None,
+        capture_failure: str | None = None,
         captured: int = 0,
         refunded: int = 0,
     ) -> Payment:
-        """Write the payment's next state under the lock that the caller holds; amounts are added."""
+        """Write the payment's next state under the lock that the caller holds; amounts are added.
+
+        What a buyer has to do and why a capture failed belong to one state, and end with it.
+        """
         moved = await self._connection.execute(
             statements.MOVE,
             {
@@ -111,6 +127,8 @@ class PaymentsTransaction:
                 "to_state": state,
                 "held_as": provider_id,
                 "declined_for": decline_reason,
+                "act_at": action_url,
+                "not_captured_for": capture_failure,
                 "captured_more": captured,
                 "refunded_more": refunded,
                 "now": now,
@@ -144,10 +162,15 @@ class PaymentsTransaction:
             statements.SETTLE_MOVEMENT, {"of_key": key, "to_state": state, "now": now}
         )
 
-    async def amount_of(self, key: str) -> Money | None:
-        """The amount that a movement's key names, if it was used."""
+    async def movement(self, key: str) -> Movement | None:
+        """What a movement's key names, if it was used."""
         row = (await self._connection.execute(statements.MOVEMENT, {"key": key})).mappings().one_or_none()
-        return _movement(row).amount if row is not None else None
+        return _movement(row) if row is not None else None
+
+    async def captures_refused(self, order_id: str) -> int:
+        """How often the provider would not take what it held."""
+        count = await self._connection.scalar(statements.CAPTURES_REFUSED, {"order_id": order_id})
+        return int(count or 0)
 
     async def refunds_not_refused(self, order_id: str, *, besides: str) -> int:
         """The sum of an order's refunds that were made or may yet be, other than the one named."""
@@ -161,6 +184,24 @@ class PaymentsTransaction:
         rows = await self._connection.execute(statements.LEDGER_OF, {"order_id": order_id})
         return [_movement(row) for row in rows.mappings()]
 
+    async def note_report(self, provider: str, report: Report, now: datetime) -> bool:
+        """Write down that a provider reported; False when it had done so with this message already."""
+        noted = await self._connection.execute(
+            statements.NOTE_WEBHOOK,
+            {
+                "provider": provider,
+                "report_id": report.id,
+                "order_id": report.order_id,
+                "received_at": now,
+            },
+        )
+        return noted.rowcount == 1
+
+    async def next_sequence(self, order_id: str) -> int:
+        """A sequence for a fact that changes nothing of the payment; 0 where there is none yet."""
+        sequence = await self._connection.scalar(statements.NEXT_SEQUENCE, {"of_order": order_id})
+        return int(sequence or 0)
+
     async def emit(self, events: Sequence[Event]) -> None:
         await outbox.append(self._connection, OutboxRow, events)
 
@@ -173,6 +214,8 @@ def _payment(row: RowMapping) -> Payment:
         token=row["token"],
         provider_id=row["provider_id"],
         decline_reason=row["decline_reason"],
+        action_url=row["action_url"],
+        capture_failure=row["capture_failure"],
         captured=row["captured"],
         refunded=row["refunded"],
         sequence=row["sequence"],

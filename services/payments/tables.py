@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from runtime.inbox import InboxColumns, ParkedColumns
 from runtime.outbox import OutboxColumns
 
 
@@ -53,6 +54,8 @@ class PaymentRow(PaymentsTable, table=True):
     provider: str
     provider_id: str | None = None
     decline_reason: str | None = None
+    action_url: str | None = None
+    capture_failure: str | None = None
     captured: int = Field(default=0, sa_type=BigInteger)
     refunded: int = Field(default=0, sa_type=BigInteger)
     sequence: int = Field(default=0, sa_type=BigInteger)
@@ -75,5 +78,24 @@ class LedgerRow(PaymentsTable, table=True):
     settled_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
+class WebhookRow(PaymentsTable, table=True):
+    """What a provider has told us of once, by the id that it gave its message: who it was about, no more."""
+
+    __tablename__ = "webhooks"
+
+    provider: str = Field(primary_key=True, max_length=32)
+    report_id: str = Field(primary_key=True, max_length=255)
+    order_id: str = Field(index=True, max_length=64)
+    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
 class OutboxRow(OutboxColumns, PaymentsTable, table=True):
     __tablename__ = "outbox"
+
+
+class InboxRow(InboxColumns, PaymentsTable, table=True):
+    __tablename__ = "inbox"
+
+
+class ParkedRow(ParkedColumns, PaymentsTable, table=True):
+    __tablename__ = "parked"

@@ -17,7 +17,7 @@ from contracts.payments import AuthorizePayment, CapturePayment, RefundPayment, 
 from contracts.problems import PROBLEM_JSON
 from runtime.identity import IdentitySigner
 from runtime.settings import Settings
-from services.payments.errors import PaymentDeclined
+from services.payments.errors import CaptureFailed, PaymentDeclined
 from services.payments.factory import open_payments
 from services.payments.service import PaymentsService
 from tests.conftest import FreshDatabase
@@ -66,6 +66,7 @@ async def office(
             identity_secret=SecretStr(SECRET),
             payments_database_url=SecretStr(await fresh_database("payments")),
             psp_api_key=SecretStr(psp.api_key),
+            psp_webhook_secret=SecretStr(psp.webhook_secret),
             psp_url=psp.url,
         )
         async with (
@@ -91,6 +92,8 @@ async def test_staff_see_a_payment_with_every_movement(office: Office) -> None:
         "captured": shown(1000),
         "refunded": shown(300),
         "decline_reason": None,
+        "action_url": None,
+        "capture_failure": None,
     }
     assert [(entry["kind"], entry["amount"], entry["state"]) for entry in ledger] == [
         ("authorization", shown(1000), "done"),
@@ -111,6 +114,21 @@ async def test_a_decline_is_shown_with_its_reason(office: Office) -> None:
     _, payment = await office.get(order_id)
     assert (payment["state"], payment["decline_reason"]) == ("declined", "insufficient_funds")
     assert [entry["state"] for entry in payment["ledger"]] == ["refused"]
+
+
+async def test_what_a_buyer_has_to_do_is_shown(office: Office) -> None:
+    order_id = await office.authorized("tok_action_required")
+    _, payment = await office.get(order_id)
+    assert (payment["state"], payment["ledger"][0]["state"]) == ("authorizing", "pending")
+    assert "/v1/actions/auth_" in payment["action_url"]
+
+
+async def test_a_failed_capture_is_shown_with_its_reason(office: Office) -> None:
+    order_id = await office.authorized("tok_capture_fails")
+    with pytest.raises(CaptureFailed):
+        await office.payments.capture(CapturePayment(order_id=order_id))
+    _, payment = await office.get(order_id)
+    assert (payment["state"], payment["capture_failure"]) == ("authorized", "capture_declined")
 
 
 async def test_an_order_that_was_stopped_before_it_paid_is_shown(office: Office) -> None:

@@ -9,7 +9,7 @@ from sandbox.psp import rules
 from sandbox.psp.books import Books
 from sandbox.psp.errors import LedgerError
 from sandbox.psp.ledger import Ledger
-from sandbox.psp.models import Authorize, Entry
+from sandbox.psp.models import Act, Authorize, Entry
 
 NOW = datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ NOW = datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 def charge(number: int, token: str = "tok_ok") -> Entry:
     call = rules.Call(f"key-{number}", "/v1/authorizations", f"print-{number}", NOW)
     wanted = Authorize(amount=100 + number, currency="EUR", token=token, reference="größe\n")
-    return rules.authorize(call, wanted, f"auth_{number}")
+    return rules.authorize(call, wanted, f"auth_{number}", "http://psp.test")
 
 
 @pytest.fixture
@@ -69,6 +69,12 @@ async def test_the_books_are_the_same_after_a_replay(path: Path) -> None:
     await record(rules.capture(call, before.authorizations["auth_1"], 60))
     await record(rules.refund(call, before.authorizations["auth_1"], 20))
     await record(rules.void(call, before.authorizations["auth_2"]))
+    await record(charge(4, "tok_action_required"))
+    acted = rules.act(rules.Call("", "/x", "", NOW), before.authorizations["auth_4"], Act(outcome="approve"))
+    assert acted is not None
+    await record(acted)
+    await record(charge(5, "tok_capture_fails"))
+    await record(rules.capture(call, before.authorizations["auth_5"], None))
     wanted = Authorize(amount=1, currency="EUR", token="tok_error_once", reference="r")
     await record(rules.fault(rules.Call("key-fault", "/x", "print", NOW), wanted))
     await ledger.close()
@@ -78,6 +84,8 @@ async def test_the_books_are_the_same_after_a_replay(path: Path) -> None:
     assert after.authorizations["auth_1"].refunded == 20
     assert after.faulted == {"key-fault"}
     assert "key-fault" not in after.answers
+    assert after.authorizations["auth_4"].status == "authorized"
+    assert not after.authorizations["auth_5"].refuses_capture
 
 
 @pytest.mark.parametrize("tail", [b'{"seq":3,"ti', b'{"seq":3,"ti\n', b"\0\0\0\0", b"\0\0\n"])

@@ -14,7 +14,14 @@ from services.payments.errors import (
     RefundExceedsCapture,
     RefundKeyReused,
 )
-from services.payments.service import authorize_key, capture_key, refund_key, void_key
+from services.payments.movements import (
+    authorize_key,
+    capture_key,
+    give_back_key,
+    late_void_key,
+    refund_key,
+    void_key,
+)
 from services.payments.tables import PaymentState
 
 STOPPED = {PaymentState.VOIDING, PaymentState.VOIDED}
@@ -94,7 +101,21 @@ def test_a_reason_that_nobody_knows_is_a_decline_all_the_same() -> None:
     assert (refused.code, refused.detail) == ("payments.declined", "The card was declined.")
 
 
+@pytest.mark.parametrize("state", PaymentState)
+def test_nothing_may_be_held_once_a_payment_is_over(state: PaymentState) -> None:
+    assert rules.nothing_may_be_held(state) is (state in (PaymentState.VOIDED, PaymentState.DECLINED))
+
+
 def test_every_movement_of_an_order_has_a_key_of_its_own() -> None:
-    keys = [authorize_key("o"), void_key("o"), capture_key("o"), refund_key("o", "a"), refund_key("o", "b")]
+    keys = [
+        authorize_key("o"),
+        void_key("o"),
+        late_void_key("o"),
+        capture_key("o"),
+        capture_key("o", 2),
+        refund_key("o", "a"),
+        refund_key("o", "b"),
+        give_back_key("o"),
+    ]
     assert len(set(keys)) == len(keys)
     assert all(key.startswith("checkout-o:") for key in keys)

@@ -1,14 +1,16 @@
 import json
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
 from sandbox.psp import rules
 from sandbox.psp.errors import RefusalError
-from sandbox.psp.models import Authorization, Authorize, Entry, Kind, Part, Void
+from sandbox.psp.models import Act, Authorization, Authorize, Entry, Kind, Part, Void
 from sandbox.psp.settings import Settings, SettingsError
 
 NOW = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+BASE = "http://psp.test"
 CALL = rules.Call("key-1", "/v1/authorizations", "print", NOW)
 
 
@@ -16,8 +18,8 @@ def wanted(token: str = "tok_ok", amount: int = 1000) -> Authorize:
     return Authorize(amount=amount, currency="EUR", token=token, reference="order-1")
 
 
-def authorized() -> Authorization:
-    return rules.opened(rules.authorize(CALL, wanted(), "auth_1"), "auth_1")
+def authorized(token: str = "tok_ok") -> Authorization:
+    return rules.opened(rules.authorize(CALL, wanted(token), "auth_1", BASE), "auth_1")
 
 
 def after(authorization: Authorization, entry: Entry) -> Authorization:
@@ -33,7 +35,7 @@ def code(entry: Entry) -> str:
 
 @pytest.mark.parametrize("token", ["tok_ok", "tok_timeout", "tok_error_once", "tok_slow"])
 def test_a_good_token_is_authorized(token: str) -> None:
-    entry = rules.authorize(CALL, wanted(token), "auth_1")
+    entry = rules.authorize(CALL, wanted(token), "auth_1", BASE)
     assert (entry.kind, entry.status) == (Kind.AUTHORIZED, 201)
     assert json.loads(entry.body) == {
         "id": "auth_1",
@@ -49,14 +51,10 @@ def test_a_good_token_is_authorized(token: str) -> None:
 
 @pytest.mark.parametrize(
     ("token", "expected"),
-    [
-        ("tok_declined", "declined"),
-        ("tok_insufficient_funds", "insufficient_funds"),
-        ("tok_action_required", "authentication_required"),
-    ],
+    [("tok_declined", "declined"), ("tok_insufficient_funds", "insufficient_funds")],
 )
 def test_a_bad_token_is_declined_with_its_code(token: str, expected: str) -> None:
-    entry = rules.authorize(CALL, wanted(token), "auth_1")
+    entry = rules.authorize(CALL, wanted(token), "auth_1", BASE)
     assert (entry.kind, entry.status, entry.decline_code) == (Kind.DECLINED, 402, expected)
     assert code(entry) == expected
     assert rules.opened(entry, "auth_1").status == "declined"
@@ -92,7 +90,7 @@ def test_a_void_twice_is_one_void() -> None:
 
 @pytest.mark.parametrize("change", rules.CHANGES.values(), ids=rules.CHANGES.keys())
 def test_nothing_moves_on_a_decline(change: rules.Change) -> None:
-    declined = rules.opened(rules.authorize(CALL, wanted("tok_declined"), "auth_1"), "auth_1")
+    declined = rules.opened(rules.authorize(CALL, wanted("tok_declined"), "auth_1", BASE), "auth_1")
     assert code(change(CALL, declined, None)) == "wrong_state"
 
 
@@ -119,6 +117,51 @@ def test_refunds_add_up_to_what_was_captured() -> None:
 
 def test_an_uncaptured_one_is_not_refunded() -> None:
     assert code(rules.refund(CALL, authorized(), None)) == "wrong_state"
+
+
+def test_a_buyer_who_has_to_act_is_sent_to_a_page() -> None:
+    entry = rules.authorize(CALL, wanted("tok_action_required"), "auth_1", BASE)
+    assert (entry.kind, entry.status) == (Kind.REQUIRES_ACTION, 201)
+    waiting = rules.opened(entry, "auth_1")
+    assert (waiting.status, waiting.action_url) == ("requires_action", f"{BASE}/v1/actions/auth_1")
+    assert code(rules.capture(CALL, waiting, None)) == "wrong_state"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "decline_code"),
+    [("approve", "authorized", None), ("decline", "declined", "authentication_failed")],
+)
+def test_the_buyers_act_decides_once(
+    outcome: Literal["approve", "decline"], status: str, decline_code: str | None
+) -> None:
+    waiting, act = authorized("tok_action_required"), Act(outcome=outcome)
+    entry = rules.act(CALL, waiting, act)
+    assert entry is not None
+    acted = after(waiting, entry)
+    assert (acted.status, acted.decline_code, acted.action_url) == (status, decline_code, None)
+    assert rules.act(CALL, acted, act) is None
+    other = Act(outcome="decline" if outcome == "approve" else "approve")
+    with pytest.raises(RefusalError, match=status):
+        rules.act(CALL, acted, other)
+
+
+def test_nothing_was_held_of_what_is_voided_before_the_buyer_acts() -> None:
+    waiting = authorized("tok_action_required")
+    entry = rules.void(CALL, waiting)
+    voided = after(waiting, entry)
+    assert (voided.status, entry.amount) == ("voided", 0)
+    with pytest.raises(RefusalError) as refused:
+        rules.act(CALL, voided, Act(outcome="approve"))
+    assert (refused.value.status, refused.value.code) == (409, "wrong_state")
+
+
+def test_a_capture_that_the_bank_refuses_succeeds_the_next_time() -> None:
+    held = authorized("tok_capture_fails")
+    refused = rules.capture(CALL, held, None)
+    assert (refused.kind, refused.status, code(refused)) == (Kind.CAPTURE_DECLINED, 402, "capture_declined")
+    again = rules.moved(held, refused.kind, refused.amount)
+    assert (again.status, again.captured) == ("authorized", 0)
+    assert after(again, rules.capture(CALL, again, None)).captured == 1000
 
 
 def test_a_fingerprint_is_of_the_path_and_the_parameters() -> None:
