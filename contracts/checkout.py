@@ -46,7 +46,7 @@ def state_after(refusal: Refusal) -> CheckoutState:
 
 
 class StepName(StrEnum):
-    """The checkout's steps, in their order, then their undos, then those of an order's later changes."""
+    """The checkout's steps, in their order, then their undos, then those of a later cancellation."""
 
     RESERVE_STOCK = "inventory.reserve"
     AUTHORIZE_PAYMENT = "payments.authorize"
@@ -55,10 +55,9 @@ class StepName(StrEnum):
     SETTLE_CART = "carts.settle"
     RELEASE_STOCK = "inventory.release"
     VOID_PAYMENT = "payments.void"
-    # Of orders that are cancelled or refunded after their checkout.
+    # Of orders that are cancelled after their checkout.
     STOP_SHIPMENT = "fulfilment.stop"
     GIVE_BACK_PAYMENT = "payments.give_back"
-    REFUND_PAYMENT = "payments.refund"
 
 
 FORWARD_STEPS = (

@@ -1,7 +1,7 @@
 """The floor: a workflow of the checkout's shape whose activities do nothing. No checkout can be faster.
 
 It has what the checkout has as Temporal sees it: a start together with an update, a timer around the
-purchase, remote activities on three queues, two local ones, a search attribute. A test compares the two.
+purchase, remote activities on two queues, two local ones, a search attribute. A test compares the two.
 """
 
 import asyncio
@@ -20,15 +20,14 @@ with workflow.unsafe.imports_passed_through():
     from contracts.checkout import PLACE, CheckoutState, StepDone
     from contracts.commands import Command
     from workflows.checkout import CHECKOUT_STATE
-    from workflows.checkout_steps import ATTEMPT_LIMIT, SETTLE_PATIENCE
+    from workflows.checkout_steps import ATTEMPT_LIMIT
     from workflows.checkouts import ORDER_ID, TASK_TIMEOUT
     from workflows.saga import STEP_RETRIES
 
 WORKFLOW_QUEUE = "floor-orders"
 RESERVE_QUEUE = "floor-inventory"
 AUTHORIZE_QUEUE = "floor-payments"
-SETTLE_QUEUE = "floor-carts"
-QUEUES = (WORKFLOW_QUEUE, RESERVE_QUEUE, AUTHORIZE_QUEUE, SETTLE_QUEUE)
+QUEUES = (WORKFLOW_QUEUE, RESERVE_QUEUE, AUTHORIZE_QUEUE)
 
 TIME_LIMIT = timedelta(minutes=15)
 ANSWER_LIMIT = timedelta(seconds=60)
@@ -54,7 +53,6 @@ class FloorWorkflow:
         purchase = asyncio.create_task(self._purchase())
         await workflow.wait_condition(purchase.done, timeout=TIME_LIMIT)
         await purchase
-        await self._remote(SETTLE_QUEUE, within=SETTLE_PATIENCE)
         self._outcome = await self._local()
         workflow.upsert_search_attributes([CHECKOUT_STATE.value_set(CheckoutState.CONFIRMED)])
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -72,13 +70,12 @@ class FloorWorkflow:
         await self._remote(AUTHORIZE_QUEUE)
         await self._local()
 
-    async def _remote(self, queue: str, within: timedelta | None = None) -> StepDone:
+    async def _remote(self, queue: str) -> StepDone:
         return await workflow.execute_activity(
             step,
             self._command,
             task_queue=queue,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            schedule_to_close_timeout=within,
             retry_policy=STEP_RETRIES,
         )
 

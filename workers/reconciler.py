@@ -1,6 +1,7 @@
-"""What makes a checkout's start and end certain: no order stays pending because somebody died."""
+"""What makes starts and ends certain: no order waits for ever because somebody died."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio.service import RPCError
@@ -10,9 +11,11 @@ from contracts.errors import DomainError
 from contracts.orders import OrderState
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from services.orders.changes import OrderChanges
 from services.orders.order import Order
 from services.orders.service import OrdersService
 from workflows.checkouts import Checkouts, Start
+from workflows.order_changes import OrderChangeWorkflows
 
 log = get_logger(__name__)
 
@@ -31,12 +34,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look again and again, for as long as the worker lives; an outage only delays it."""
-        while True:
-            try:
-                await self.look()
-            except (DomainError, RPCError) as error:
-                log.warning("reconciling is delayed", reason=str(error)[:200])
-            await asyncio.sleep(self._pause)
+        await _again_and_again(self.look, self._pause)
 
     async def look(self) -> int:
         """Go once through all unfinished orders that are old enough; answers how many there were."""
@@ -57,3 +55,50 @@ class Reconciler:
                 await self._checkouts.undo(checkout)
         elif order.state is OrderState.CANCELLING and order.refusal == CANCELLED:
             await self._checkouts.cancel(order.id)
+
+
+class ChangesReconciler:
+    """Starts every cancellation and refund that was asked for and has no workflow.
+
+    Several may run at once: every start is by the workflow's own id.
+    """
+
+    def __init__(self, changes: OrderChanges, workflows: OrderChangeWorkflows, settings: Settings) -> None:
+        self._changes = changes
+        self._workflows = workflows
+        self._pause = settings.reconcile_seconds
+
+    async def run(self) -> None:
+        """Look again and again, for as long as the worker lives; an outage only delays it."""
+        await _again_and_again(self.look, self._pause)
+
+    async def look(self) -> int:
+        """Go once through all that is old enough; answers how many changes there were."""
+        return await self._cancellations() + await self._refunds()
+
+    async def _cancellations(self) -> int:
+        seen, after, age = 0, None, timedelta(seconds=self._pause)
+        while page := await self._changes.cancellations_to_make(older_than=age, after=after):
+            for order in page:
+                await self._workflows.cancel(order.cancellation())
+            after = (page[-1].created_at, page[-1].id)
+            seen += len(page)
+        return seen
+
+    async def _refunds(self) -> int:
+        seen, after, age = 0, None, timedelta(seconds=self._pause)
+        while page := await self._changes.refunds_to_make(older_than=age, after=after):
+            for refund in page:
+                await self._workflows.refund(refund.order(traceparent=None))
+            after = (page[-1].created_at, page[-1].id)
+            seen += len(page)
+        return seen
+
+
+async def _again_and_again(look: Callable[[], Awaitable[int]], pause: float) -> None:
+    while True:
+        try:
+            await look()
+        except (DomainError, RPCError) as error:
+            log.warning("reconciling is delayed", reason=str(error)[:200])
+        await asyncio.sleep(pause)

@@ -1,6 +1,8 @@
 """The checkout, from click to confirmed order, as one durable workflow."""
 
 import asyncio
+import contextlib
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -16,22 +18,26 @@ with workflow.unsafe.imports_passed_through():
         Checkout,
         CheckoutState,
         Outcome,
+        Resolution,
+        StepDone,
         StepName,
         state_after,
     )
     from contracts.errors import Refusal
+    from contracts.payments import AuthorizationState
     from workflows.checkout_steps import CheckoutSteps
     from workflows.progress import Progress
     from workflows.refusals import refusal_in
     from workflows.saga import Saga
     from workflows.shield import shielded
 
+ASK_AGAIN = timedelta(minutes=1)
 CHECKOUT_STATE = SearchAttributeKey.for_keyword("CheckoutState")
 
 
 @workflow.defn(name=WORKFLOW)
 class CheckoutWorkflow:
-    """Reserve, authorise, confirm, settle the cart; or undo it all. The order's row is the arbiter."""
+    """Reserve, authorise, confirm; or undo it all. The order's row is the arbiter."""
 
     @workflow.init
     def __init__(self, checkout: Checkout) -> None:
@@ -40,6 +46,8 @@ class CheckoutWorkflow:
         self._progress = Progress(() if checkout.undo_only else FORWARD_STEPS)
         self._saga = Saga(self._progress, self._steps.call_operator)
         self._outcome: Outcome | None = None
+        self._waits_for_buyer = False
+        self._reports = 0
 
     @workflow.run
     async def run(self, checkout: Checkout) -> Outcome:
@@ -55,17 +63,54 @@ class CheckoutWorkflow:
 
     @workflow.update(name=PLACE)
     async def place(self) -> Outcome:
-        """Wait for the checkout's end; asking again attaches to the same answer."""
-        await workflow.wait_condition(lambda: self._outcome is not None)
-        assert self._outcome is not None
-        return self._outcome
+        """Wait for the checkout's end, or until it needs the buyer; asked again, the answer is the same."""
+        await workflow.wait_condition(lambda: self._outcome is not None or self._waits_for_buyer)
+        return self._outcome or Outcome(state=CheckoutState.RUNNING)
+
+    @workflow.signal
+    def payment_reported(self) -> None:
+        """The provider has news of the payment: what it is, it will be asked."""
+        self._reports += 1
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Try at once again what keeps failing."""
+        self._saga.resume()
+
+    @workflow.signal
+    def resolve(self, resolution: Resolution) -> None:
+        """Take what keeps failing for done: somebody has seen to it by hand."""
+        self._saga.resolve(resolution)
 
     async def _purchase(self) -> None:
         self._saga.undo_with(StepName.RELEASE_STOCK, self._steps.release_stock)
         await self._saga.step(StepName.RESERVE_STOCK, self._steps.reserve_stock)
         self._saga.undo_with(StepName.VOID_PAYMENT, self._steps.void_payment)
-        await self._saga.step(StepName.AUTHORIZE_PAYMENT, self._steps.authorize_payment)
+        await self._saga.step(StepName.AUTHORIZE_PAYMENT, self._authorize_payment)
         await self._saga.step(StepName.CONFIRM_ORDER, self._steps.confirm_order)
+
+    async def _authorize_payment(self) -> StepDone:
+        """The provider's yes; where the buyer has to act first, wait for its word, then ask again."""
+        while True:
+            reports = self._reports
+            done = await self._steps.authorize_payment()
+            if done.state is AuthorizationState.HELD:
+                self._waits_for_buyer = False
+                return done
+            if not self._waits_for_buyer:
+                await self._steps.await_action(done.action_url or "")
+                self._waits_for_buyer = True
+                self._saga.waiting(StepName.AUTHORIZE_PAYMENT, "the buyer has to act at the provider")
+            # The provider's word may get lost: then it is asked without.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await self._report_after(reports)
+
+    async def _report_after(self, reports: int) -> None:
+        await workflow.wait_condition(
+            lambda: self._reports > reports,
+            timeout=ASK_AGAIN,
+            timeout_summary="ask the provider without its word",
+        )
 
     async def _take_over(self) -> Outcome:
         """An earlier run was ended by hand: what it did is not known here, so all of it is to be undone."""
@@ -105,15 +150,9 @@ class CheckoutWorkflow:
         return await self._answer(Outcome(state=state_after(refusal), refusal=refusal))
 
     async def _finish(self) -> Outcome:
-        """Past the pivot there is only forward: the cart is settled, however long carts is away."""
-        confirmed = Outcome(state=CheckoutState.CONFIRMED)
-        try:
-            await self._saga.step(StepName.SETTLE_CART, self._steps.settle_cart_soon)
-        except FailureError:
-            self._outcome = confirmed
-            await self._saga.step(StepName.SETTLE_CART, self._steps.settle_cart)
+        """Past the pivot: the cart, the parcel and the mail follow as reactions to `order.confirmed`."""
         await self._steps.close(self._progress.steps)
-        return await self._answer(confirmed)
+        return await self._answer(Outcome(state=CheckoutState.CONFIRMED))
 
     async def _answer(self, outcome: Outcome) -> Outcome:
         self._outcome = outcome

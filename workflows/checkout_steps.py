@@ -8,12 +8,11 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.carts import CartsActivities
     from activities.inventory import InventoryActivities
     from activities.orders import OrdersActivities
     from activities.payments import PaymentsActivities
-    from contracts.carts import SettleCart
     from contracts.checkout import (
+        AwaitAction,
         BeginUndo,
         CallOperator,
         Checkout,
@@ -26,13 +25,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.errors import Refusal
     from contracts.inventory import ReleaseStock, ReserveStock
-    from contracts.payments import AuthorizePayment, VoidPayment
+    from contracts.payments import AuthorizationDone, AuthorizePayment, VoidPayment
     from contracts.topology import TaskQueue
     from workflows.saga import STEP_RETRIES, UNDO_RETRIES
 
 ATTEMPT_LIMIT = timedelta(seconds=10)
-# After the pivot the buyer's answer waits this long for the cart; then the cart is settled behind it.
-SETTLE_PATIENCE = timedelta(seconds=2)
 
 
 class CheckoutSteps:
@@ -64,7 +61,7 @@ class CheckoutSteps:
             summary="undo: give the held units back",
         )
 
-    async def authorize_payment(self) -> StepDone:
+    async def authorize_payment(self) -> AuthorizationDone:
         return await workflow.execute_activity_method(
             PaymentsActivities.authorize,
             AuthorizePayment(
@@ -98,30 +95,13 @@ class CheckoutSteps:
             summary="the pivot: the order is final",
         )
 
-    async def settle_cart(self) -> StepDone:
-        """Take what was bought out of the cart, however long carts is away."""
-        return await self._settle_cart(within=None)
-
-    async def settle_cart_soon(self) -> StepDone:
-        """The same, but fail when it takes longer than a buyer should wait."""
-        return await self._settle_cart(within=SETTLE_PATIENCE)
-
-    async def _settle_cart(self, within: timedelta | None) -> StepDone:
-        checkout = self._checkout
-        return await workflow.execute_activity_method(
-            CartsActivities.settle,
-            SettleCart(
-                order_id=self._order_id,
-                traceparent=self._traceparent,
-                cart_ref=checkout.cart_ref,
-                generation=checkout.generation,
-                lines=checkout.lines,
-            ),
-            task_queue=TaskQueue.CARTS,
+    async def await_action(self, action_url: str) -> None:
+        await workflow.execute_local_activity_method(
+            OrdersActivities.await_action,
+            AwaitAction(order_id=self._order_id, traceparent=self._traceparent, action_url=action_url),
             start_to_close_timeout=ATTEMPT_LIMIT,
-            schedule_to_close_timeout=within,
             retry_policy=STEP_RETRIES,
-            summary="take what was bought out of the cart",
+            summary="show the buyer where to act",
         )
 
     async def may_undo(self, reason: Refusal) -> UndoVerdict:

@@ -31,11 +31,13 @@ from contracts.checkout import (
     StepState,
     workflow_id_of,
 )
+from contracts.errors import Unavailable
 from contracts.topology import TaskQueue
 from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
 
 # How long a dead worker's task is waited for before another worker gets it.
 TASK_TIMEOUT = timedelta(seconds=5)
+SIGNAL_TIMEOUT = timedelta(seconds=2)
 ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
 
 # Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
@@ -112,6 +114,18 @@ class Checkouts:
         except RuntimeError:
             return False
         return True
+
+    async def payment_reported(self, order_id: str) -> None:
+        """Tell the checkout that the provider has news; one that is over does not need to know."""
+        try:
+            await self._client.get_workflow_handle(workflow_id_of(order_id)).signal(
+                CheckoutWorkflow.payment_reported, rpc_timeout=SIGNAL_TIMEOUT
+            )
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise Unavailable("Temporal cannot be reached") from error
+        except RuntimeError as error:
+            raise Unavailable("Temporal cannot be reached") from error
 
     async def running_steps(self, order_id: str) -> tuple[Step, ...]:
         """The steps of a checkout that still runs, as far as Temporal's own books show them."""

@@ -40,6 +40,12 @@ class Progress:
     def failing(self, name: StepName, attempts: int, detail: str) -> None:
         self._change(name, state=StepState.FAILING, attempts=attempts, detail=detail)
 
+    def waiting(self, name: StepName, detail: str) -> None:
+        self._change(name, state=StepState.RUNNING, detail=detail)
+
+    def resolved(self, name: StepName, now: datetime, detail: str) -> None:
+        self._change(name, state=StepState.COMPLETED, finished_at=now, detail=detail)
+
     def _change(self, name: StepName, **fields: object) -> None:
         self._steps[name] = self._steps.get(name, Step(name=name)).model_copy(update=fields)
 

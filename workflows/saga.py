@@ -1,6 +1,7 @@
 """The saga's mechanics: steps that are watched, undos that are carried out until they are done."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.checkout import StepDone, StepName
+    from contracts.checkout import Resolution, StepDone, StepName
     from workflows.progress import Progress
     from workflows.refusals import attempts_in, refusal_in
 
@@ -40,7 +41,10 @@ class Saga:
         self._progress = progress
         self._call_operator = call_operator
         self._undos: dict[StepName, Perform] = {}
+        self._failing: set[StepName] = set()
         self._needs_operator = False
+        self._resumed = 0
+        self._resolutions: dict[StepName, Resolution] = {}
 
     async def step(self, name: StepName, perform: Perform) -> None:
         """Carry out one step; what it raises decides the saga."""
@@ -65,6 +69,19 @@ class Saga:
         """Register what takes a step back, should the saga not reach its pivot."""
         self._undos[name] = perform
 
+    def waiting(self, name: StepName, detail: str) -> None:
+        """Show what a step waits for."""
+        self._progress.waiting(name, detail)
+        self._show()
+
+    def resume(self) -> None:
+        """Try what keeps failing again now, instead of after the pause."""
+        self._resumed += 1
+
+    def resolve(self, resolution: Resolution) -> None:
+        """Take every undo that keeps failing just now for done, because somebody has seen to it."""
+        self._resolutions |= dict.fromkeys(self._failing, resolution)
+
     async def undo(self) -> None:
         """Carry out every registered undo, none waiting for another, each until it is done."""
         await asyncio.gather(
@@ -78,18 +95,42 @@ class Saga:
             self._progress.started(name, workflow.now())
             self._show()
             try:
-                done = await perform()
+                done = await self._unless_resolved(name, perform)
             except FailureError as error:
+                resumed = self._resumed
                 await self._ask_for_help(name, error)
-                await workflow.sleep(UNDO_PAUSE, summary=f"then try {name} again")
-            else:
+                await self._pause(name, resumed)
+                continue
+            if done is not None:
                 self._progress.completed(name, workflow.now(), done.attempts)
-                self._show()
-                return
+            else:
+                word = self._resolutions[name]
+                self._progress.resolved(name, workflow.now(), f"{word.by}: {word.note}")
+            self._show()
+            return
+
+    async def _unless_resolved(self, name: StepName, perform: Perform) -> StepDone | None:
+        """Try once more; None where somebody says meanwhile that there is nothing left to do."""
+        attempt = asyncio.ensure_future(perform())
+        await workflow.wait_condition(lambda: attempt.done() or name in self._resolutions)
+        if attempt.done():
+            return attempt.result()
+        attempt.cancel()
+        await asyncio.gather(attempt, return_exceptions=True)
+        return None
+
+    async def _pause(self, name: StepName, resumed: int) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._resumed > resumed or name in self._resolutions,
+                timeout=UNDO_PAUSE,
+                timeout_summary=f"then try {name} again",
+            )
 
     async def _ask_for_help(self, name: StepName, error: FailureError) -> None:
         """Make the checkout findable for a person; the undo goes on whether or not somebody comes."""
         refusal = refusal_in(error)
+        self._failing.add(name)
         self._progress.failing(name, attempts_in(error), f"{refusal.code}: {refusal.detail}")
         self._show()
         if not self._needs_operator:

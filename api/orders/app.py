@@ -6,12 +6,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api.app import ServiceState, create_app
-from api.orders import checkouts, orders
+from api.orders import changes, checkouts, orders
+from api.orders.change_desk import ChangeDesk
+from api.orders.dependencies import Desks
 from api.orders.desk import CheckoutDesk
+from api.orders.internal import router as internal
 from runtime.settings import Settings
 from runtime.temporal import connect
 from services.orders.factory import open_orders_parts
 from workflows.checkouts import Checkouts
+from workflows.order_changes import OrderChangeWorkflows
 
 
 def orders_app(settings: Settings) -> FastAPI:
@@ -21,6 +25,11 @@ def orders_app(settings: Settings) -> FastAPI:
     async def open_state() -> AsyncIterator[ServiceState]:
         async with open_orders_parts(settings) as parts:
             client = await connect(settings, lazy=True)
-            yield ServiceState(CheckoutDesk(parts, Checkouts(client), settings), parts.service.ready)
+            running = Checkouts(client)
+            desk = CheckoutDesk(parts, running, settings)
+            change_desk = ChangeDesk(desk, parts.changes, running, OrderChangeWorkflows(client))
+            yield ServiceState(Desks(desk, change_desk), parts.service.ready)
 
-    return create_app("orders", settings, [checkouts.router, orders.router], open_state)
+    return create_app(
+        "orders", settings, [checkouts.router, orders.router, changes.router, internal], open_state
+    )

@@ -1,16 +1,34 @@
 """What the orders routes depend on."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
 
 from api.caller import OptionalCaller
+from api.orders.change_desk import ChangeDesk
 from api.orders.desk import CheckoutDesk, Visitor
 
 
-def _desk(request: Request) -> CheckoutDesk:
-    desk: CheckoutDesk = request.app.state.opened.service
-    return desk
+@dataclass(frozen=True)
+class Desks:
+    """Where checkouts are seen to, and where what comes after them is."""
+
+    checkouts: CheckoutDesk
+    changes: ChangeDesk
+
+
+def _desks(request: Request) -> Desks:
+    desks: Desks = request.app.state.opened.service
+    return desks
+
+
+def _desk(desks: Annotated[Desks, Depends(_desks)]) -> CheckoutDesk:
+    return desks.checkouts
+
+
+def _changes(desks: Annotated[Desks, Depends(_desks)]) -> ChangeDesk:
+    return desks.changes
 
 
 def _visitor(
@@ -20,5 +38,6 @@ def _visitor(
 
 
 Desk = Annotated[CheckoutDesk, Depends(_desk)]
+Changes = Annotated[ChangeDesk, Depends(_changes)]
 AnyVisitor = Annotated[Visitor, Depends(_visitor)]
 OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

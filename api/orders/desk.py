@@ -8,7 +8,7 @@ from starlette.responses import Response
 from temporalio.service import RPCError
 
 from api.orders import answers
-from contracts.checkout import Step, workflow_id_of
+from contracts.checkout import Step, StepName, StepState, workflow_id_of
 from contracts.identity import Identity
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -18,11 +18,15 @@ from services.orders.intake import Intake
 from services.orders.order import Buyer, Order, PlaceOrder
 from services.orders.service import OrdersService
 from services.orders.tokens import OrderTokens
-from workflows.checkouts import Checkouts
+from workflows.checkouts import Checkouts, steps_from
 
 log = get_logger(__name__)
 
 
+# While a checkout waits for its buyer no step of it is under way at Temporal.
+WAITS_FOR_BUYER = Step(
+    name=StepName.AUTHORIZE_PAYMENT, state=StepState.RUNNING, detail="the buyer has to act at the provider"
+)
 # However late a request is, its checkout is handed to Temporal before the answer.
 SHORTEST_WAIT = timedelta(seconds=1)
 
@@ -87,6 +91,8 @@ class CheckoutDesk:
         """A checkout's steps: stored ones once it has ended, Temporal's own books while it runs."""
         if order.ended_at is not None:
             return order.steps
+        if order.action_url is not None:
+            return steps_from({StepName.AUTHORIZE_PAYMENT: WAITS_FOR_BUYER})
         try:
             return await self._checkouts.running_steps(order.id)
         except (RPCError, RuntimeError):

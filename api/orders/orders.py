@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import TypeAdapter
 
 from api.caller import Caller, Staff
-from api.orders.dependencies import AnyVisitor, Desk, OrderId
+from api.orders.change_desk import ChangeDesk
+from api.orders.dependencies import AnyVisitor, Changes, Desk, OrderId
 from api.orders.views import OrderView
 from api.pages import CursorParameter, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
 from contracts.orders import OrderState
@@ -20,22 +21,24 @@ _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
 @router.get("/v1/orders")
 async def list_orders(
-    desk: Desk, caller: Caller, limit: Limit = 20, cursor: CursorParameter = None
+    desk: Desk, changes: Changes, caller: Caller, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[OrderView]:
     """The caller's own orders, newest first."""
     found = await desk.orders.orders(customer_id=caller.subject, after=_position(cursor), limit=limit + 1)
-    return _page(found, limit)
+    return await _page(changes, found, limit)
 
 
 @router.get("/v1/orders/{order_id}")
-async def get_order(order_id: OrderId, desk: Desk, visitor: AnyVisitor) -> OrderView:
+async def get_order(order_id: OrderId, desk: Desk, changes: Changes, visitor: AnyVisitor) -> OrderView:
     """One order of the caller's; a guest proves it with X-Order-Token."""
-    return OrderView.of(await desk.order_for(order_id, visitor))
+    order = await desk.order_for(order_id, visitor)
+    return OrderView.of(order, await changes.refunds_of(order))
 
 
 @router.get("/v1/admin/orders")
 async def list_all_orders(
     desk: Desk,
+    changes: Changes,
     _: Staff,
     state: Annotated[OrderState | None, Query()] = None,
     limit: Limit = 20,
@@ -43,13 +46,14 @@ async def list_all_orders(
 ) -> Page[OrderView]:
     """Everybody's orders, newest first, of one state if asked."""
     found = await desk.orders.orders(states=_states(state), after=_position(cursor), limit=limit + 1)
-    return _page(found, limit)
+    return await _page(changes, found, limit)
 
 
 @router.get("/v1/admin/orders/{order_id}")
-async def get_any_order(order_id: OrderId, desk: Desk, _: Staff) -> OrderView:
+async def get_any_order(order_id: OrderId, desk: Desk, changes: Changes, _: Staff) -> OrderView:
     """Any order."""
-    return OrderView.of(await desk.orders.order(order_id))
+    order = await desk.orders.order(order_id)
+    return OrderView.of(order, await changes.refunds_of(order))
 
 
 def _states(state: OrderState | None) -> tuple[OrderState, ...]:
@@ -59,10 +63,11 @@ def _states(state: OrderState | None) -> tuple[OrderState, ...]:
     return tuple(each for each in OrderState if each.public is state.public)
 
 
-def _page(found: Sequence[Order], limit: int) -> Page[OrderView]:
+async def _page(changes: ChangeDesk, found: Sequence[Order], limit: int) -> Page[OrderView]:
     shown = found[:limit]
+    refunds = await changes.refunds_of(*shown)
     more = encode_cursor(shown[-1].created_at.isoformat(), shown[-1].id) if len(found) > limit else None
-    return Page(items=[OrderView.of(order) for order in shown], next_cursor=more)
+    return Page(items=[OrderView.of(order, refunds) for order in shown], next_cursor=more)
 
 
 def _position(cursor: str | None) -> tuple[datetime, str] | None:

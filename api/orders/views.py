@@ -1,19 +1,25 @@
 """What the orders API takes and answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, EmailStr, Field
 
 from api.requests import RequestBody
 from contracts.checkout import CheckoutState, Step
 from contracts.money import Money
-from contracts.orders import OrderState
+from contracts.orders import CancellationState, OrderState, RefundState
 from contracts.text import Line
 from services.orders.order import PlaceOrder, ShippingAddress
 
 if TYPE_CHECKING:
     from services.orders.order import Order, OrderLine
+    from services.orders.refund import Refund
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class AddressBody(RequestBody):
@@ -52,6 +58,38 @@ class PlaceCheckout(RequestBody):
         )
 
 
+class RefundMoney(Money):
+    """An amount to give back: more than nothing."""
+
+    amount: int = Field(strict=True, ge=1, le=2**53)
+
+
+class RefundBody(RequestBody):
+    """Give this much back, in minor units or as money; without an amount, all that is left."""
+
+    amount: Annotated[int, Field(strict=True, ge=1, le=2**53)] | RefundMoney | None = None
+    reason: Line
+
+    def amount_in(self, currency: str) -> Money | None:
+        """The amount as money; a bare number is in the order's own currency."""
+        if isinstance(self.amount, int):
+            return Money(amount=self.amount, currency=currency)
+        return Money(**self.amount.model_dump()) if self.amount is not None else None
+
+
+class ResolveBody(RequestBody):
+    """How something was settled by hand."""
+
+    note: Line
+
+
+class NextAction(BaseModel):
+    """What the buyer has to do before the checkout can go on: open the URL."""
+
+    type: Literal["redirect"] = "redirect"
+    url: str
+
+
 class CheckoutView(BaseModel):
     """A checkout, step by step; `access_token` is a guest's proof of it, to be sent as X-Order-Token."""
 
@@ -61,6 +99,7 @@ class CheckoutView(BaseModel):
     steps: tuple[Step, ...]
     total: Money
     refusal: str | None = Field(default=None, description="the code of what it ended with, if it was refused")
+    next_action: NextAction | None = None
     temporal_url: str | None = None
     access_token: str | None = None
 
@@ -73,6 +112,7 @@ class CheckoutView(BaseModel):
             steps=steps,
             total=order.total,
             refusal=order.refusal.code if order.refusal else None,
+            next_action=NextAction(url=order.action_url) if order.action_url else None,
             temporal_url=temporal_url,
         )
 
@@ -101,8 +141,39 @@ class PartView(BaseModel):
     state: str
 
 
+class CancellationView(BaseModel):
+    """How a wish to cancel a confirmed order stands; the reason is the code of why it was refused."""
+
+    state: CancellationState
+    reason: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class RefundView(BaseModel):
+    """One refund; `refusal` is the code of why it was not made."""
+
+    id: str
+    order_id: str
+    amount: Money
+    state: RefundState
+    reason: str
+    refusal: str | None = Field(default=None, exclude_if=_is_none)
+    created_at: datetime
+
+    @classmethod
+    def of(cls, refund: "Refund") -> Self:
+        return cls(
+            id=refund.id,
+            order_id=refund.order_id,
+            amount=refund.amount,
+            state=refund.state,
+            reason=refund.reason,
+            refusal=refund.refusal.code if refund.refusal else None,
+            created_at=refund.created_at,
+        )
+
+
 class OrderView(BaseModel):
-    """An order as its buyer sees it."""
+    """An order as its buyer sees it; `cancellation` is there once somebody asked for it."""
 
     id: str
     state: OrderState
@@ -110,12 +181,16 @@ class OrderView(BaseModel):
     total: Money
     payment: PartView
     fulfilment: PartView
+    cancellation: CancellationView | None = Field(default=None, exclude_if=_is_none)
+    refunds: list[RefundView]
     shipping_address: ShippingAddress
     email: str
     created_at: datetime
 
     @classmethod
-    def of(cls, order: "Order") -> Self:
+    def of(cls, order: "Order", refunds: Iterable["Refund"]) -> Self:
+        """The order with those of the refunds that are its own."""
+        cancellation = order.cancellation_state
         return cls(
             id=order.id,
             state=order.state.public,
@@ -123,6 +198,10 @@ class OrderView(BaseModel):
             total=order.total,
             payment=PartView(state=order.payment_state),
             fulfilment=PartView(state=order.fulfilment_state),
+            cancellation=CancellationView(state=cancellation, reason=order.cancellation_reason)
+            if cancellation is not None
+            else None,
+            refunds=[RefundView.of(refund) for refund in refunds if refund.order_id == order.id],
             shipping_address=order.shipping_address,
             email=order.email,
             created_at=order.created_at,

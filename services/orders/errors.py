@@ -56,8 +56,53 @@ class AlreadyConfirmed(DomainError):
     kind = Kind.CONFLICT
 
 
+class NeedsNoOperator(DomainError):
+    """Nothing of this checkout waits for a person."""
+
+    code = "checkout.needs_no_operator"
+    kind = Kind.CONFLICT
+
+
 class AlreadyEnded(DomainError):
     """The checkout has ended without an order: there is nothing left to cancel."""
 
     code = "checkout.already_ended"
     kind = Kind.CONFLICT
+
+
+class TooLateToCancel(DomainError):
+    """The base of why an order cannot be cancelled any more."""
+
+    kind = Kind.CONFLICT
+
+
+class AlreadyRejected(TooLateToCancel):
+    code = "orders.already_rejected"
+
+
+class AlreadyShipped(TooLateToCancel):
+    code = "orders.already_shipped"
+
+
+class AlreadyDelivered(TooLateToCancel):
+    code = "orders.already_delivered"
+
+
+class AlreadyCompleted(TooLateToCancel):
+    code = "orders.already_completed"
+
+
+class CancellationRefused(TooLateToCancel):
+    """It was asked for before, and the parcel could not be stopped."""
+
+    code = "orders.cancellation_refused"
+
+
+class RefundExceedsCapture(DomainError):
+    code = "payments.refund_exceeds_capture"
+    kind = Kind.CONFLICT
+
+
+class UnknownRefund(DomainError):
+    code = "orders.unknown_refund"
+    kind = Kind.NOT_FOUND

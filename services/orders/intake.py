@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from contracts.carts import CartSnapshot, Repricing
 from contracts.errors import DomainError, Unavailable
-from contracts.orders import ORDER_PLACED, OrderState
+from contracts.orders import ORDER_PLACED, OrderState, PaymentState
 from contracts.products import Quote
 from runtime.clock import Clock, utc_now
 from runtime.logs import get_logger
@@ -120,7 +120,7 @@ class Intake:
             refusal=None,
             steps=(),
             operator_note=None,
-            payment_state="pending",
+            payment_state=PaymentState.PENDING,
             fulfilment_state="none",
             sequence=1,
             traceparent=current_traceparent(),

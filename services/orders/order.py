@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +13,11 @@ from contracts.events import Event
 from contracts.identity import Identity
 from contracts.inventory import StockLine
 from contracts.money import Money
-from contracts.orders import OrderChanged, OrderState
+from contracts.orders import CancellationState, CancelOrder, OrderChanged, OrderState, PaymentState
+
+# Why an order was cancelled whose checkout had gone well.
+CANCELLED_ON_REQUEST = "orders.cancelled_on_request"
+_CONFIRMED = (OrderState.CONFIRMED, OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 
 
 class ShippingAddress(BaseModel):
@@ -67,14 +71,32 @@ class Order:
     traceparent: str | None
     created_at: datetime
     ended_at: datetime | None
+    payment_sequence: int = 0
+    captured: int = 0
+    refunded: int = 0
+    action_url: str | None = None
+    fulfilment_sequence: int = 0
+    cancellation_state: CancellationState | None = None
+    cancellation_reason: str | None = None
+
+    @property
+    def was_confirmed(self) -> bool:
+        """Whether its checkout went well, whatever became of the order afterwards."""
+        return self.cancellation_state is not None or self.state in _CONFIRMED
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether its checkout, or its cancellation, cannot end without a person."""
+        is_under_way = not self.was_confirmed or self.cancellation_state is CancellationState.REQUESTED
+        return self.operator_note is not None and is_under_way
 
     @property
     def checkout_state(self) -> CheckoutState:
         """How the order's checkout stands."""
+        if self.was_confirmed:
+            return CheckoutState.CONFIRMED
         if self.state in (OrderState.REJECTED, OrderState.CANCELLED):
             return CheckoutState(self.state.value)
-        if self.state not in (OrderState.PENDING, OrderState.CANCELLING):
-            return CheckoutState.CONFIRMED
         return CheckoutState.NEEDS_OPERATOR if self.operator_note else CheckoutState.RUNNING
 
     @property
@@ -94,6 +116,20 @@ class Order:
             traceparent=self.traceparent,
         )
 
+    def called_off(self, reason: Refusal) -> "Order":
+        """The order while its checkout is undone: there is nothing that its buyer could still act on."""
+        return replace(
+            self,
+            state=OrderState.CANCELLING,
+            refusal=reason,
+            payment_state=PaymentState.PENDING,
+            action_url=None,
+        )
+
+    def cancellation(self) -> CancelOrder:
+        """What the workflow is given that cancels the order."""
+        return CancelOrder(order_id=self.id, total=self.total, traceparent=self.traceparent)
+
     def event(self, event_type: str, now: datetime) -> Event:
         """The fact that the order became what it is now."""
         return Event.of(event_type, subject=self.id, sequence=self.sequence, time=now, data=self._changed())
@@ -108,8 +144,14 @@ class Order:
             total=self.total,
             state=self.state,
             placed_at=self.created_at,
-            reason=self.refusal.code if self.refusal else None,
+            reason=self._reason,
         )
+
+    @property
+    def _reason(self) -> str | None:
+        if self.cancellation_state is CancellationState.DONE:
+            return CANCELLED_ON_REQUEST
+        return self.refusal.code if self.refusal else None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Orders' use cases: the saga's own steps, cancelling, reading. Taking an order in is intake.py."""
+"""Orders' use cases: the checkout's own steps, calling it off, reading.
+
+Taking an order in is intake.py; what comes after the checkout is changes.py and reactions.py.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,6 +9,7 @@ from datetime import datetime, timedelta
 
 from contracts.checkout import (
     CANCELLED,
+    AwaitAction,
     BeginUndo,
     CallOperator,
     CloseCheckout,
@@ -15,15 +19,19 @@ from contracts.checkout import (
     state_after,
 )
 from contracts.errors import Refusal
-from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED, OrderState
+from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED, OrderState, PaymentState
 from runtime.clock import Clock, utc_now
 from runtime.metrics import CHECKOUTS
 from services.orders import rules
-from services.orders.errors import AlreadyConfirmed, AlreadyEnded, CheckoutCalledOff, OrderNotFound
+from services.orders.errors import (
+    AlreadyConfirmed,
+    AlreadyEnded,
+    CheckoutCalledOff,
+    OrderNotFound,
+)
 from services.orders.order import KeyRecord, Order
 from services.orders.store import OrdersStore, OrdersTransaction
 
-_UNDECIDED = (OrderState.PENDING, OrderState.CANCELLING)
 _UNDONE = (OrderState.REJECTED, OrderState.CANCELLED)
 _CALLED_OFF = (OrderState.CANCELLING, *_UNDONE)
 _EVENT_OF = {
@@ -43,11 +51,22 @@ class OrdersService:
     async def confirm(self, command: ConfirmOrder) -> None:
         """Make a pending order final; refused once it is being undone. Safe to repeat."""
         async with self._store.begin() as tx:
-            order = await _known(tx, command.order_id, lock=True)
+            order = await tx.known(command.order_id, lock=True)
+            if order.was_confirmed:
+                return
             if order.state in _CALLED_OFF:
                 raise CheckoutCalledOff("this checkout was called off before it could be confirmed")
+            await self._move(tx, order, OrderState.CONFIRMED, PaymentState.AUTHORIZED)
+
+    async def await_action(self, command: AwaitAction) -> None:
+        """Show the buyer where to act, for as long as the checkout can still be confirmed. Safe to repeat."""
+        async with self._store.begin() as tx:
+            order = await tx.known(command.order_id, lock=True)
             if order.state is OrderState.PENDING:
-                await self._move(tx, order, OrderState.CONFIRMED, payment_state="authorized")
+                waiting = replace(
+                    order, payment_state=PaymentState.ACTION_REQUIRED, action_url=command.action_url
+                )
+                await tx.move(waiting, self._clock())
 
     async def begin_undo(self, command: BeginUndo) -> UndoVerdict:
         """Decide whether the checkout may be undone; a confirmed order goes forward. Safe to repeat.
@@ -55,22 +74,21 @@ class OrdersService:
         The reason that stands in the row first is the one that counts.
         """
         async with self._store.begin() as tx:
-            order = await _known(tx, command.order_id, lock=True)
+            order = await tx.known(command.order_id, lock=True)
+            if order.was_confirmed:
+                return UndoVerdict(confirmed=True)
             if order.state is OrderState.PENDING:
-                await self._call_off(tx, order, command.refusal)
-                return UndoVerdict(confirmed=False, refusal=command.refusal)
-            if order.state in _CALLED_OFF:
-                return UndoVerdict(confirmed=False, refusal=order.refusal)
-            return UndoVerdict(confirmed=True)
+                order = await self._call_off(tx, order, command.refusal)
+            return UndoVerdict(confirmed=False, refusal=order.refusal)
 
     async def end_undone(self, command: EndUndone) -> None:
         """Close an order whose undos are all done, as rejected or cancelled. Safe to repeat."""
         async with self._store.begin() as tx:
-            order = await _known(tx, command.order_id, lock=True)
+            order = await tx.known(command.order_id, lock=True)
             if order.state is not OrderState.CANCELLING:
                 return
             ended = OrderState(state_after(order.refusal or CANCELLED).value)
-            await self._move(tx, order, ended, payment_state="none")
+            await self._move(tx, order, ended, PaymentState.NONE)
             await tx.end(order.id, rules.merged_steps(order.steps, command.steps), self._clock())
         CHECKOUTS.labels(ended).inc()
 
@@ -93,11 +111,11 @@ class OrdersService:
     async def cancel_checkout(self, order_id: str) -> Order:
         """Call a checkout off for good, if it is not past its pivot: from here on it cannot be confirmed."""
         async with self._store.begin() as tx:
-            order = await _known(tx, order_id, lock=True)
+            order = await tx.known(order_id, lock=True)
+            if order.was_confirmed:
+                raise AlreadyConfirmed("this order is confirmed; its checkout cannot be cancelled any more")
             if order.state in _UNDONE:
                 raise AlreadyEnded("this checkout has ended already")
-            if order.state not in _UNDECIDED:
-                raise AlreadyConfirmed("this order is confirmed; its checkout cannot be cancelled any more")
             if order.state is OrderState.PENDING:
                 return await self._call_off(tx, order, CANCELLED)
             return order
@@ -105,7 +123,7 @@ class OrdersService:
     async def order(self, order_id: str) -> Order:
         """One order, whole."""
         async with self._store.begin() as tx:
-            return await _known(tx, order_id)
+            return await tx.known(order_id)
 
     async def orders(
         self,
@@ -131,7 +149,7 @@ class OrdersService:
     ) -> tuple[Order, KeyRecord]:
         """Store a key's final answer, if its order has one by now; the first one stands, for all who ask."""
         async with self._store.begin() as tx:
-            order = await _known(tx, record.order_id)
+            order = await tx.known(record.order_id)
             answer = render(order)
             if answer is not None:
                 record = await tx.answer_key(record.principal, record.key, *answer)
@@ -141,21 +159,16 @@ class OrdersService:
         await self._store.ping()
 
     async def _call_off(self, tx: OrdersTransaction, order: Order, reason: Refusal) -> Order:
-        called_off = replace(order, state=OrderState.CANCELLING, refusal=reason)
+        called_off = order.called_off(reason)
         await tx.move(called_off, self._clock())
         return called_off
 
     async def _move(
-        self, tx: OrdersTransaction, order: Order, state: OrderState, *, payment_state: str
+        self, tx: OrdersTransaction, order: Order, state: OrderState, payment_state: PaymentState
     ) -> None:
         now = self._clock()
-        moved = replace(order, state=state, payment_state=payment_state, sequence=order.sequence + 1)
+        moved = replace(
+            order, state=state, payment_state=payment_state, action_url=None, sequence=order.sequence + 1
+        )
         await tx.move(moved, now)
         await tx.emit([moved.event(_EVENT_OF[state], now)])
-
-
-async def _known(tx: OrdersTransaction, order_id: str, *, lock: bool = False) -> Order:
-    order = await tx.find(order_id, lock=lock)
-    if order is None:
-        raise OrderNotFound("there is no such order")
-    return order

@@ -1,14 +1,16 @@
-"""Orders' statements on the checkout's path, built once: making one anew costs more than running it."""
+"""Orders' statements, built once: making one anew costs more than running it."""
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from contracts.orders import RefundState
 from services.orders.tables import COUNTS_FOR_CART, OrdersTable
 
 ORDERS = OrdersTable.metadata.tables["orders"]
 _LINES = OrdersTable.metadata.tables["order_lines"]
 _KEYS = OrdersTable.metadata.tables["idempotency_keys"]
+REFUNDS = OrdersTable.metadata.tables["refunds"]
 
 KEY = select(_KEYS).where(
     _KEYS.c.principal == bindparam("principal"),
@@ -52,6 +54,15 @@ MOVE = (
         sequence=bindparam("at_sequence"),
         refusal=bindparam("for_refusal", type_=JSONB(none_as_null=True)),
         payment_state=bindparam("with_payment"),
+        payment_sequence=bindparam("payment_at"),
+        captured=bindparam("so_much_captured"),
+        refunded=bindparam("so_much_refunded"),
+        action_url=bindparam("to_act_at"),
+        fulfilment_state=bindparam("with_fulfilment"),
+        fulfilment_sequence=bindparam("fulfilment_at"),
+        cancellation_state=bindparam("with_cancellation"),
+        cancellation_reason=bindparam("cancellation_refused_for"),
+        operator_note=bindparam("with_note"),
         updated_at=bindparam("now"),
     )
 )
@@ -69,4 +80,25 @@ NOTE = (
     update(ORDERS)
     .where(ORDERS.c.id == bindparam("of_order"))
     .values(operator_note=bindparam("note"), updated_at=bindparam("now"))
+)
+
+ADD_REFUND = insert(REFUNDS)
+REFUND = select(REFUNDS, ORDERS.c.currency).join(ORDERS).where(REFUNDS.c.id == bindparam("id"))
+REFUNDS_OF = (
+    select(REFUNDS, ORDERS.c.currency)
+    .join(ORDERS)
+    .where(REFUNDS.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(REFUNDS.c.created_at, REFUNDS.c.id)
+)
+REFUNDS_NOT_REFUSED = select(func.coalesce(func.sum(REFUNDS.c.amount), 0)).where(
+    REFUNDS.c.order_id == bindparam("order_id"), REFUNDS.c.state != RefundState.REFUSED.value
+)
+SETTLE_REFUND = (
+    update(REFUNDS)
+    .where(REFUNDS.c.id == bindparam("of_refund"), REFUNDS.c.state == RefundState.REQUESTED.value)
+    .values(
+        state=bindparam("to_state"),
+        refusal=bindparam("for_refusal", type_=JSONB(none_as_null=True)),
+        settled_at=bindparam("now"),
+    )
 )

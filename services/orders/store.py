@@ -5,20 +5,22 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.checkout import Step
-from contracts.errors import Refusal
 from contracts.events import Event
-from contracts.money import Money
-from contracts.orders import OrderState
-from runtime import outbox
+from contracts.orders import CancellationState, OrderState
+from runtime import inbox, outbox
 from runtime.database import Database
+from runtime.reactions import Heard
 from services.orders import statements
-from services.orders.order import KeyRecord, Order, OrderLine, ShippingAddress
+from services.orders.errors import OrderNotFound
+from services.orders.order import KeyRecord, Order
+from services.orders.refund_book import RefundBook
+from services.orders.rows import key_in, order_in, steps_in
 from services.orders.statements import ORDERS
-from services.orders.tables import OutboxRow
+from services.orders.tables import InboxRow, OutboxRow
 
 PLACE_ROUTE = "POST /v1/checkouts"
 
@@ -43,6 +45,7 @@ class OrdersTransaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.refunds = RefundBook(connection)
 
     async def key(self, principal: str, key: str) -> KeyRecord | None:
         """What the key stands for, if it was used."""
@@ -50,7 +53,7 @@ class OrdersTransaction:
             statements.KEY, {"principal": principal, "route": PLACE_ROUTE, "key": key}
         )
         row = found.mappings().one_or_none()
-        return _key(row) if row is not None else None
+        return key_in(row) if row is not None else None
 
     async def claim_key(self, record: KeyRecord, now: datetime) -> bool:
         """Write the key down with its order; False when somebody was first."""
@@ -79,7 +82,7 @@ class OrdersTransaction:
                 "first_body": body,
             },
         )
-        return _key(answered.mappings().one())
+        return key_in(answered.mappings().one())
 
     async def add(self, order: Order, now: datetime) -> bool:
         """Write a new order with its lines; False when its cart makes another order just now."""
@@ -128,14 +131,21 @@ class OrdersTransaction:
         found = await self._whole(statements.ORDER_LOCKED if lock else statements.ORDER, {"id": order_id})
         return found[0] if found else None
 
+    async def known(self, order_id: str, *, lock: bool = False) -> Order:
+        """The same, refused where there is none."""
+        order = await self.find(order_id, lock=lock)
+        if order is None:
+            raise OrderNotFound("there is no such order")
+        return order
+
     async def stored_steps(self, order_id: str) -> tuple[tuple[Step, ...], bool] | None:
         """How the order's checkout went as far as was stored, and whether it is over; under lock."""
         found = await self._connection.execute(statements.STEPS_LOCKED, {"id": order_id})
         row = found.one_or_none()
-        return (_steps(row.steps), row.ended_at is not None) if row is not None else None
+        return (steps_in(row.steps), row.ended_at is not None) if row is not None else None
 
     async def move(self, order: Order, now: datetime) -> None:
-        """Write the order's new state, under the lock that the caller holds."""
+        """Write the order as it has become, under the lock that the caller holds."""
         await self._connection.execute(
             statements.MOVE,
             {
@@ -144,6 +154,15 @@ class OrdersTransaction:
                 "at_sequence": order.sequence,
                 "for_refusal": order.refusal.model_dump(mode="json") if order.refusal else None,
                 "with_payment": order.payment_state,
+                "payment_at": order.payment_sequence,
+                "so_much_captured": order.captured,
+                "so_much_refunded": order.refunded,
+                "to_act_at": order.action_url,
+                "with_fulfilment": order.fulfilment_state,
+                "fulfilment_at": order.fulfilment_sequence,
+                "with_cancellation": order.cancellation_state,
+                "cancellation_refused_for": order.cancellation_reason,
+                "with_note": order.operator_note,
                 "now": now,
             },
         )
@@ -162,15 +181,16 @@ class OrdersTransaction:
         self, before: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[Order]:
         """Orders placed before a moment whose checkout has no end yet, oldest first."""
-        query = (
-            select(ORDERS)
-            .where(ORDERS.c.ended_at.is_(None), ORDERS.c.created_at < before)
-            .order_by(ORDERS.c.created_at, ORDERS.c.id)
-            .limit(limit)
+        return await self._oldest_first(
+            after, limit, ORDERS.c.ended_at.is_(None), ORDERS.c.created_at < before
         )
-        if after is not None:
-            query = query.where(tuple_(ORDERS.c.created_at, ORDERS.c.id) > tuple_(*after))
-        return await self._whole(query)
+
+    async def to_cancel(
+        self, before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Order]:
+        """Orders whose cancellation was requested before a moment and is not decided, oldest order first."""
+        requested = ORDERS.c.cancellation_state == CancellationState.REQUESTED.value
+        return await self._oldest_first(after, limit, requested, ORDERS.c.updated_at < before)
 
     async def page(
         self,
@@ -190,8 +210,20 @@ class OrdersTransaction:
             query = query.where(tuple_(ORDERS.c.created_at, ORDERS.c.id) < tuple_(*after))
         return await self._whole(query)
 
+    async def first_time(self, heard: Heard[Any], now: datetime) -> bool:
+        """Note that the event was reacted to; False when it was before."""
+        return await inbox.first_time(self._connection, InboxRow, heard, now)
+
     async def emit(self, events: Sequence[Event]) -> None:
         await outbox.append(self._connection, OutboxRow, events)
+
+    async def _oldest_first(
+        self, after: tuple[datetime, str] | None, limit: int, *which: ColumnElement[bool]
+    ) -> list[Order]:
+        query = select(ORDERS).where(*which).order_by(ORDERS.c.created_at, ORDERS.c.id).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(ORDERS.c.created_at, ORDERS.c.id) > tuple_(*after))
+        return await self._whole(query)
 
     async def _whole(self, query: Select[Any], values: dict[str, Any] | None = None) -> list[Order]:
         rows = (await self._connection.execute(query, values)).mappings().all()
@@ -201,52 +233,4 @@ class OrdersTransaction:
         by_order: dict[str, list[Mapping[str, Any]]] = {}
         for line in lines.mappings():
             by_order.setdefault(line["order_id"], []).append(dict(line))
-        return [_order(row, by_order.get(row["id"], [])) for row in rows]
-
-
-def _order(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Order:
-    currency = row["currency"]
-    return Order(
-        id=row["id"],
-        customer_id=row["customer_id"],
-        cart_ref=row["cart_ref"],
-        generation=row["generation"],
-        email=row["email"],
-        shipping_address=ShippingAddress.model_validate(row["shipping_address"]),
-        lines=tuple(
-            OrderLine(
-                sku=line["sku"],
-                title=line["title"],
-                quantity=line["quantity"],
-                unit_price=Money(amount=line["unit_price"], currency=currency),
-            )
-            for line in lines
-        ),
-        total=Money(amount=row["total"], currency=currency),
-        payment_token=row["payment_token"],
-        state=OrderState(row["state"]),
-        refusal=Refusal.model_validate(row["refusal"]) if row["refusal"] else None,
-        steps=_steps(row["steps"]),
-        operator_note=row["operator_note"],
-        payment_state=row["payment_state"],
-        fulfilment_state=row["fulfilment_state"],
-        sequence=row["sequence"],
-        traceparent=row["traceparent"],
-        created_at=row["created_at"],
-        ended_at=row["ended_at"],
-    )
-
-
-def _steps(stored: Iterable[object]) -> tuple[Step, ...]:
-    return tuple(Step.model_validate(step) for step in stored)
-
-
-def _key(row: Mapping[Any, Any]) -> KeyRecord:
-    return KeyRecord(
-        principal=row["principal"],
-        key=row["key"],
-        fingerprint=row["fingerprint"],
-        order_id=row["order_id"],
-        status=row["status"],
-        body=row["body"],
-    )
+        return [order_in(row, by_order.get(row["id"], [])) for row in rows]

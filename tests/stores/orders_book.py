@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 from contracts.checkout import (
     BeginUndo,
@@ -15,16 +16,25 @@ from contracts.checkout import (
     UndoVerdict,
 )
 from contracts.errors import Kind, Refusal
-from contracts.events import Event
-from contracts.orders import ORDER_PLACED
+from contracts.events import Event, Facts
+from contracts.fulfilment import ShipmentState
+from contracts.orders import ORDER_PLACED, FinishCancellation, RefuseCancellation, SettleRefund
+from contracts.payments import PAYMENT_CAPTURED
 from runtime.clock import Clock
 from runtime.database import Database
+from runtime.reactions import Heard
+from services.orders.changes import OrderChanges
+from services.orders.heard import PaymentFacts, ShipmentFacts
 from services.orders.order import KeyRecord, Order
+from services.orders.reactions import OrderReactions
+from services.orders.refund import Refund, RefundRequest
 from services.orders.service import OrdersService
 from services.orders.store import OrdersStore
 from tests.conftest import FreshDatabase
-from tests.orders_samples import NOON, new_order
+from tests.orders_samples import NOON, euros, new_order
 from tests.stores.outbox import events_about
+
+F = TypeVar("F", bound=Facts)
 
 DECLINED = Refusal(code="payments.declined", kind=Kind.PAYMENT_REQUIRED, detail="The card was declined.")
 
@@ -35,6 +45,8 @@ class Book:
     database: Database
     store: OrdersStore
     orders: OrdersService
+    changes: OrderChanges
+    reactions: OrderReactions
 
     async def add(self, order: Order) -> bool:
         """Take the order in; False when its cart makes another one just now."""
@@ -52,6 +64,67 @@ class Book:
 
     async def confirm(self, order_id: str) -> None:
         await self.orders.confirm(ConfirmOrder(order_id=order_id))
+
+    async def confirmed(self, **changes: Any) -> str:
+        """The id of a new confirmed order."""
+        order_id = await self.placed(**changes)
+        await self.confirm(order_id)
+        return order_id
+
+    async def hear_shipment(
+        self, order_id: str, state: ShipmentState, sequence: int, *, event_id: UUID | None = None
+    ) -> None:
+        facts = ShipmentFacts(order_id=order_id, state=state)
+        await self.reactions.follow_shipment(
+            _heard("orders.follow_shipment", f"fulfilment.{state}", facts, order_id, sequence, event_id)
+        )
+
+    async def hear_payment(
+        self,
+        order_id: str,
+        fact: str,
+        sequence: int,
+        *,
+        captured: int = 0,
+        refunded: int = 0,
+        event_id: UUID | None = None,
+    ) -> None:
+        facts = PaymentFacts(order_id=order_id, captured=captured, refunded=refunded)
+        await self.reactions.follow_payment(
+            _heard("orders.follow_payment", fact, facts, order_id, sequence, event_id)
+        )
+
+    async def paid(self, captured: int = 1000) -> str:
+        """The id of a new confirmed order whose money was taken."""
+        order_id = await self.confirmed()
+        await self.hear_payment(order_id, PAYMENT_CAPTURED, 1, captured=captured)
+        return order_id
+
+    async def refund(
+        self, order_id: str, amount: int | None = None, *, key: str | None = None, reason: str = "broken"
+    ) -> Refund:
+        asked = euros(amount) if amount is not None else None
+        return await self.changes.request_refund(
+            RefundRequest(order_id=order_id, reason=reason, requested_by="staff-1", amount=asked, key=key)
+        )
+
+    async def settle(self, refund: Refund, refusal: Refusal | None = None) -> None:
+        await self.changes.settle_refund(
+            SettleRefund(order_id=refund.order_id, refund_id=refund.id, refusal=refusal)
+        )
+
+    async def finish_cancellation(self, order_id: str) -> None:
+        await self.changes.finish_cancellation(FinishCancellation(order_id=order_id))
+
+    async def refuse_cancellation(self, order_id: str, refusal: Refusal) -> None:
+        await self.changes.refuse_cancellation(RefuseCancellation(order_id=order_id, refusal=refusal))
+
+    async def cancelled(self) -> str:
+        """The id of an order that was confirmed, then cancelled."""
+        order_id = await self.confirmed()
+        await self.changes.request_cancellation(order_id)
+        await self.finish_cancellation(order_id)
+        return order_id
 
     async def begin_undo(self, order_id: str, refusal: Refusal = DECLINED) -> UndoVerdict:
         return await self.orders.begin_undo(BeginUndo(order_id=order_id, refusal=refusal))
@@ -81,6 +154,24 @@ class Book:
     async def events(self, order_id: str) -> list[Event]:
         return await events_about(self.database, order_id)
 
+    async def told(self, order_id: str) -> list[str]:
+        return [event.type for event in await self.events(order_id)]
+
+
+def _heard(
+    handler: str, event_type: str, facts: F, subject: str, sequence: int, event_id: UUID | None
+) -> Heard[F]:
+    return Heard(
+        handler=handler,
+        event_id=event_id or uuid4(),
+        type=event_type,
+        subject=subject,
+        sequence=sequence,
+        time=NOON,
+        traceparent=None,
+        facts=facts,
+    )
+
 
 @asynccontextmanager
 async def open_book(fresh_database: FreshDatabase, clock: Clock = lambda: NOON) -> AsyncIterator[Book]:
@@ -88,6 +179,13 @@ async def open_book(fresh_database: FreshDatabase, clock: Clock = lambda: NOON) 
     database = Database(url, pool_size=10)
     store = OrdersStore(database)
     try:
-        yield Book(url, database, store, OrdersService(store, clock))
+        yield Book(
+            url,
+            database,
+            store,
+            OrdersService(store, clock),
+            OrderChanges(store, clock),
+            OrderReactions(store, clock),
+        )
     finally:
         await database.dispose()

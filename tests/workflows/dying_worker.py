@@ -38,7 +38,7 @@ class _Dying(ActivityInboundInterceptor):
 @asynccontextmanager
 async def open_dying(settings: Settings, client: Client) -> AsyncIterator[WorkerParts]:
     async with open_worker(settings, client, [DieAfter(sys.argv[1])]) as parts:
-        yield WorkerParts(parts.worker)
+        yield WorkerParts(parts.workers)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A shop of real services on real servers, with all four workers in the test's own event loop."""
+"""A shop of real services on real servers, with the workers of a checkout in the test's own event loop."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +10,6 @@ from uuid import uuid4
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
-from activities.carts import CartsActivities
 from activities.inventory import InventoryActivities
 from activities.payments import PaymentsActivities
 from contracts.checkout import Checkout, Outcome, workflow_id_of
@@ -173,7 +172,6 @@ async def open_shop(
         queues: dict[TaskQueue, list[Callable[..., Any]]] = {
             TaskQueue.INVENTORY: [stock_steps.reserve, stock_steps.release],
             TaskQueue.PAYMENTS: [payment_steps.authorize, payment_steps.void],
-            TaskQueue.CARTS: [CartsActivities(carts).settle],
         }
         for queue, steps in queues.items():
             await stack.enter_async_context(
@@ -182,7 +180,8 @@ async def open_shop(
         stack.push_async_callback(_terminate_leftovers, client)
         if orders_worker:
             parts = await stack.enter_async_context(open_worker(settings, client, [faults], sandboxed=True))
-            await stack.enter_async_context(parts.worker)
+            for worker in parts.workers:
+                await stack.enter_async_context(worker)
         yield shop
 
 

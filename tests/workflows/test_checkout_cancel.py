@@ -54,8 +54,8 @@ async def test_a_cancel_behind_a_confirm_that_nobody_heard_of_goes_forward(shop:
     await shop.assert_bought(checkout)
 
 
-async def test_a_cancel_while_the_cart_is_settled_changes_nothing(shop: Shop) -> None:
-    gate = shop.faults.hold_before("carts.settle")
+async def test_a_cancel_past_the_pivot_changes_nothing(shop: Shop) -> None:
+    gate = shop.faults.hold_before("orders.close")
     checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).cancel()
     gate.opened.set()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,9 @@ async def unattended(servers: Servers, fresh_database: FreshDatabase, psp: Psp) 
 
 @asynccontextmanager
 async def orders_worker(shop: Shop) -> AsyncIterator[None]:
-    async with open_worker(shop.settings, shop.client) as parts, parts.worker:
+    async with open_worker(shop.settings, shop.client) as parts, AsyncExitStack() as stack:
+        for worker in parts.workers:
+            await stack.enter_async_context(worker)
         yield
 
 
@@ -112,7 +114,7 @@ async def test_a_checkout_that_an_operator_terminated_is_undone_by_the_reconcile
 
 
 async def test_a_confirmed_checkout_that_was_terminated_goes_forward(shop: Shop) -> None:
-    gate = shop.faults.hold_before("carts.settle")
+    gate = shop.faults.hold_before("orders.close")
     checkout = await shop.stopped_at(gate)
     await shop.handle(checkout).terminate("by hand")
     gate.opened.set()

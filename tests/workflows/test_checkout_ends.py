@@ -10,8 +10,7 @@ from tests.polling import until
 from tests.workflows.faults import refusal
 from tests.workflows.shop import ON_HAND, Shop
 
-STEPS = ["inventory.reserve", "payments.authorize", "orders.confirm", "carts.settle"]
-BEFORE_PIVOT = STEPS[:3]
+STEPS = ["inventory.reserve", "payments.authorize", "orders.confirm"]
 UNDOS = ["inventory.release", "payments.void"]
 
 
@@ -44,7 +43,7 @@ async def test_a_step_whose_answer_is_lost_takes_effect_once(shop: Shop, step: s
     await shop.assert_bought(checkout)
 
 
-@pytest.mark.parametrize("step", BEFORE_PIVOT)
+@pytest.mark.parametrize("step", STEPS)
 async def test_a_refusal_before_the_pivot_undoes_everything(shop: Shop, step: str) -> None:
     shop.faults.fail_before(step, refusal())
     checkout = await shop.placed()
@@ -55,7 +54,7 @@ async def test_a_refusal_before_the_pivot_undoes_everything(shop: Shop, step: st
     await shop.assert_undone(checkout, OrderState.REJECTED)
 
 
-@pytest.mark.parametrize("step", BEFORE_PIVOT[:2])
+@pytest.mark.parametrize("step", STEPS[:2])
 async def test_a_step_that_took_effect_and_then_failed_for_good_is_undone(shop: Shop, step: str) -> None:
     shop.faults.fail_after(step, refusal())
     checkout = await shop.placed()
@@ -67,16 +66,6 @@ async def test_a_confirm_that_took_effect_and_then_failed_for_good_goes_forward(
     shop.faults.fail_after("orders.confirm", refusal())
     checkout = await shop.placed()
     assert (await shop.bought(checkout)).state is CheckoutState.CONFIRMED
-    await shop.assert_bought(checkout)
-
-
-async def test_a_cart_that_cannot_be_settled_delays_neither_the_answer_nor_the_order(shop: Shop) -> None:
-    shop.faults.always_fail("carts.settle")
-    checkout = await shop.placed()
-    assert (await shop.bought(checkout)).state is CheckoutState.CONFIRMED
-    assert (await shop.order(checkout)).ended_at is None
-    shop.faults.heal("carts.settle")
-    await shop.handle(checkout).result()
     await shop.assert_bought(checkout)
 
 
@@ -161,7 +150,6 @@ async def test_the_answer_names_every_step_that_was_taken_and_taken_back(shop: S
         StepName.RESERVE_STOCK: "completed",
         StepName.AUTHORIZE_PAYMENT: "refused",
         StepName.CONFIRM_ORDER: "waiting",
-        StepName.SETTLE_CART: "waiting",
         StepName.RELEASE_STOCK: "completed",
         StepName.VOID_PAYMENT: "completed",
     }
