@@ -1,23 +1,69 @@
-"""The carts worker: which queue, which steps."""
+"""The carts worker: what it hears, and the sweep for carts that were left alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 
-from activities.carts import CartsActivities
-from contracts.topology import TaskQueue
+from contracts.errors import Unavailable
+from contracts.inventory import STOCK_CHANGED
+from contracts.orders import ORDER_CONFIRMED
+from contracts.products import PRICE_CHANGED, PRODUCT_CREATED, PRODUCT_UPDATED, REMOVED
+from runtime.clock import utc_now
+from runtime.logs import get_logger
+from runtime.reactions import Reaction
 from runtime.settings import Settings
-from runtime.temporal import worker_for
-from services.carts.factory import open_carts
+from services.carts.factory import open_carts, open_outbox, open_parking
+from services.carts.heard import BoughtFacts, PriceFacts, ProductFacts, RemovedFacts, StockFacts
+from services.carts.service import CartService
+from workers.events import Hearing, open_events
 from workers.process import WorkerParts, run_worker
+
+log = get_logger(__name__)
+
+SWEEP_SECONDS = 60.0
+
+HEARS: tuple[Reaction[CartService, Any], ...] = (
+    Reaction("carts.settle_bought_cart", ORDER_CONFIRMED, BoughtFacts, CartService.settle_bought),
+    Reaction("carts.follow_stock", STOCK_CHANGED, StockFacts, CartService.follow_stock),
+    Reaction("carts.follow_catalog", PRODUCT_CREATED, ProductFacts, CartService.follow_product),
+    Reaction("carts.follow_catalog", PRODUCT_UPDATED, ProductFacts, CartService.follow_product),
+    Reaction("carts.follow_catalog", PRICE_CHANGED, PriceFacts, CartService.follow_price),
+    Reaction("carts.follow_catalog", REMOVED, RemovedFacts, CartService.follow_removal),
+)
+
+
+class AbandonedCarts:
+    """Looks again and again for customers' carts that were left alone; several may do so at once."""
+
+    def __init__(self, carts: CartService, settings: Settings) -> None:
+        self._carts = carts
+        self._idle = timedelta(seconds=settings.cart_abandoned_seconds)
+        self._pause = min(SWEEP_SECONDS, settings.cart_abandoned_seconds / 4)
+
+    async def run(self) -> None:
+        """Sweep for as long as the worker lives; an outage only delays it."""
+        while True:
+            try:
+                if swept := await self._carts.sweep_abandoned(self._idle, utc_now()):
+                    log.info("carts were abandoned", carts=swept)
+            except Unavailable as error:
+                log.warning("looking for abandoned carts is delayed", reason=str(error))
+            await asyncio.sleep(self._pause)
 
 
 @asynccontextmanager
 async def open_worker(settings: Settings, client: Client) -> AsyncIterator[WorkerParts]:
-    async with open_carts(settings) as carts:
-        steps = CartsActivities(carts)
-        yield WorkerParts(worker_for(client, TaskQueue.CARTS, activities=[steps.settle]))
+    async with (
+        open_carts(settings) as carts,
+        open_parking(settings) as parking,
+        open_outbox(settings) as outbox,
+        open_events("carts", settings, client, outbox, Hearing(carts, HEARS, parking)) as events,
+    ):
+        yield WorkerParts(events.workers, (AbandonedCarts(carts, settings).run, *events.loops))
 
 
 def main() -> None:

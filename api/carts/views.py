@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class LineView(BaseModel):
-    """One line; `price_changed` and `available` stand there only when there is news for the buyer."""
+    """One line; what stands there only sometimes is news for the buyer.
+
+    `available` is false when it is no longer sold or fewer can be had than are wanted: `available_quantity`.
+    """
 
     sku: str
     title: str
@@ -22,9 +25,11 @@ class LineView(BaseModel):
     line_total: Money
     price_changed: bool | None = None
     available: bool | None = None
+    available_quantity: int | None = None
 
     @classmethod
     def of(cls, line: "Line") -> "LineView":
+        available = 0 if line.gone else line.available
         return cls(
             sku=line.sku,
             title=line.title,
@@ -32,7 +37,8 @@ class LineView(BaseModel):
             unit_price=line.unit_price,
             line_total=rules.line_total(line),
             price_changed=True if line.price_changed else None,
-            available=False if line.gone else None,
+            available=False if available is not None else None,
+            available_quantity=available,
         )
 
 

@@ -29,7 +29,10 @@ class NamedCart:
 
 @dataclass(frozen=True)
 class Line:
-    """So many units of one sku, at the price that the buyer saw; what a repricing found is marked."""
+    """So many units of one sku, at the price that the buyer saw; what changed since then is marked.
+
+    `available` says how many can be had where that is fewer than wanted, as far as carts has heard.
+    """
 
     sku: str
     title: str
@@ -37,6 +40,7 @@ class Line:
     unit_price: Money
     price_changed: bool = False
     gone: bool = False
+    available: int | None = None
 
 
 @dataclass(frozen=True)

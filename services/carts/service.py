@@ -1,11 +1,14 @@
 """Carts' use cases: the only way in."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
-from contracts.carts import CartSnapshot, Repricing, SettleCart
+from contracts.carts import CartSnapshot, Repricing
 from contracts.products import Quote
+from runtime.reactions import Heard
 from services.carts import rules
 from services.carts.cart import MINE, Cart, NamedCart
+from services.carts.heard import BoughtFacts, PriceFacts, ProductFacts, RemovedFacts, StockFacts
 from services.carts.store import CartStore
 
 AskQuote = Callable[[str], Awaitable[Quote]]
@@ -23,7 +26,10 @@ class CartService:
         return await self._store.create(caller)
 
     async def get(self, named: NamedCart) -> Cart:
-        """The cart, whose idle life starts anew; `mine` is created on first use. Safe to repeat."""
+        """The cart as its buyer sees it from now on, at the prices that were heard last; safe to repeat.
+
+        Its idle life starts anew; `mine` is created on first use.
+        """
         return await self._store.read(named)
 
     async def set_quantity(self, named: NamedCart, sku: str, quantity: int) -> Cart:
@@ -52,8 +58,8 @@ class CartService:
         return await self._store.merge(mine, NamedCart(other, user))
 
     async def snapshot(self, named: NamedCart) -> CartSnapshot:
-        """The cart as a checkout takes it; safe to repeat."""
-        return (await self._store.read(named)).snapshot()
+        """The cart as a checkout takes it, at the prices that its buyer has seen; safe to repeat."""
+        return (await self._store.snapshot(named)).snapshot()
 
     async def reprice(self, named: NamedCart, repricing: Repricing) -> CartSnapshot:
         """Take over fresh prices and mark the lines that they change; safe to repeat."""
@@ -61,12 +67,41 @@ class CartService:
             rules.checked_price(sku, price)
         return (await self._store.reprice(named, repricing)).snapshot()
 
-    async def settle(self, command: SettleCart) -> None:
+    async def settle_bought(self, heard: Heard[BoughtFacts]) -> None:
         """Take out what the order bought, once per order; safe to repeat.
 
         A cart that was merged meanwhile is followed, one that has expired has nothing left to settle.
         """
-        await self._store.settle(command)
+        await self._store.settle(heard.facts)
+
+    async def follow_stock(self, heard: Heard[StockFacts]) -> None:
+        """Know how many can be had, for those who look at a cart; safe to repeat and in any order."""
+        await self._store.follow_stock(heard.facts.sku, heard.facts.available, heard.sequence)
+
+    async def follow_product(self, heard: Heard[ProductFacts]) -> None:
+        """Know what the product's skus cost, for those who look; safe to repeat and in any order."""
+        prices = {variant.sku: variant.price for variant in heard.facts.variants}
+        await self._store.follow_catalog(heard.facts.product_id, heard.sequence, heard.time, prices=prices)
+
+    async def follow_price(self, heard: Heard[PriceFacts]) -> None:
+        """Know what the sku costs, as in follow_product."""
+        prices = {heard.facts.sku: heard.facts.new_price}
+        await self._store.follow_catalog(heard.facts.product_id, heard.sequence, heard.time, prices=prices)
+
+    async def follow_removal(self, heard: Heard[RemovedFacts]) -> None:
+        """Know that the skus are sold no more, as in follow_product."""
+        facts = heard.facts
+        await self._store.follow_catalog(facts.product_id, heard.sequence, heard.time, removed=facts.skus)
+
+    async def sweep_abandoned(self, idle: timedelta, now: datetime) -> int:
+        """Tell of every customer's cart that was left alone for so long, once until its next change.
+
+        Safe to repeat, also by several processes at once; answers how many carts it told of.
+        """
+        swept = 0
+        while told := await self._store.tell_abandoned(now - idle):
+            swept += told
+        return swept
 
     async def ready(self) -> None:
         await self._store.ping()

@@ -1,43 +1,27 @@
 """Carts' reads and changes: each one script, one round trip, one atomic step."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from pydantic import JsonValue
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
-from redis.exceptions import TimeoutError as ServerTooSlow
+from redis.asyncio import Redis
 
-from contracts.carts import Repricing, SettleCart, cart_ref_of
-from contracts.errors import DomainError, Unavailable
+from contracts.carts import Repricing, cart_ref_of
+from contracts.errors import DomainError
 from contracts.money import Money
 from contracts.products import Quote
 from runtime.clock import Clock, utc_now
 from runtime.trace import current_traceparent
 from services.carts import keys, rules, scripts
 from services.carts.cart import Cart, Line, NamedCart, new_cart_id
+from services.carts.connection import reaching
 from services.carts.errors import CartNotFound, MixedCurrencies, TooManyLines
+from services.carts.heard import BoughtFacts
 
-_OUTAGES = (ConnectionLost, ServerTooSlow, OutOfMemoryError, ReadOnlyError, OSError)
-
-
-def connect(url: str, *, pool_size: int = 20) -> Redis:
-    """A pooled client that gives up after seconds and sends nothing twice: an answer lost stays unknown."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=pool_size,
-        timeout=2,
-        socket_connect_timeout=1,
-        socket_timeout=2,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
-    return Redis.from_pool(pool)
+SWEPT_AT_ONCE = 50
 
 
 class CartStore:
@@ -46,8 +30,7 @@ class CartStore:
     def __init__(self, redis: Redis, clock: Clock = utc_now) -> None:
         self._redis = redis
         self._clock = clock
-        names = ("create", "read", "set_quantity", "reprice", "merge", "settle")
-        self._scripts = {name: redis.register_script(scripts.source_of(name)) for name in names}
+        self._scripts = {name: redis.register_script(scripts.source_of(name)) for name in scripts.NAMES}
 
     async def create(self, caller: str | None) -> Cart:
         fresh = new_cart_id()
@@ -55,6 +38,10 @@ class CartStore:
 
     async def read(self, named: NamedCart) -> Cart:
         return _cart_in(await self._run("read", _naming(named)), named.name)
+
+    async def snapshot(self, named: NamedCart) -> Cart:
+        """The cart as its buyer saw it last, whatever the catalog says by now."""
+        return _cart_in(await self._run("snapshot", _naming(named)), named.name)
 
     async def set_quantity(
         self, named: NamedCart, sku: str, quantity: int, quote: Quote | None = None
@@ -73,46 +60,74 @@ class CartStore:
     async def merge(self, mine: NamedCart, other: NamedCart) -> Cart:
         return _cart_in(await self._run("merge", {"caller": mine.caller, "other": other.ref}), mine.name)
 
-    async def settle(self, command: SettleCart) -> None:
+    async def settle(self, bought: BoughtFacts) -> None:
         await self._run(
             "settle",
             {
-                "cart": command.cart_ref,
-                "order_id": command.order_id,
-                "generation": command.generation,
-                "bought": dict(rules.units(command.lines)),
+                "cart": bought.cart_ref,
+                "order_id": bought.order_id,
+                "generation": bought.generation,
+                "bought": dict(rules.units(bought.lines)),
             },
         )
 
+    async def follow_stock(self, sku: str, available: int, sequence: int) -> None:
+        """Remember how many can be had, unless something newer is known."""
+        await self._run("follow_stock", {"sku": sku, "available": available, "sequence": sequence})
+
+    async def follow_catalog(
+        self,
+        product_id: str,
+        sequence: int,
+        said_at: datetime,
+        *,
+        prices: Mapping[str, Money] | None = None,
+        removed: Sequence[str] = (),
+    ) -> None:
+        """Remember what skus cost or that they are sold no more, unless something newer is known."""
+        request: dict[str, JsonValue] = {
+            "product_id": product_id,
+            "sequence": sequence,
+            "said_at": _moment(said_at),
+            "prices": {sku: price.model_dump() for sku, price in (prices or {}).items()},
+            "removed": list(removed),
+        }
+        await self._run("follow_catalog", request)
+
+    async def tell_abandoned(self, idle_since: datetime) -> int:
+        """Tell of some customers' carts that were not changed after that; 0 when none is left to tell of."""
+        event_ids: list[JsonValue] = [str(uuid4()) for _ in range(SWEPT_AT_ONCE)]
+        request: dict[str, JsonValue] = {"idle_since": _moment(idle_since), "event_ids": event_ids}
+        _, told = await self._run("tell_abandoned", request)
+        return int(told)
+
     async def ping(self) -> None:
-        try:
+        with reaching():
             await self._redis.ping()
-        except _OUTAGES as error:
-            raise _unavailable() from error
 
     async def _run(
         self, script: str, request: Mapping[str, JsonValue], fresh: str | None = None
     ) -> list[Any]:
         """Run a script; `fresh` is the id of the cart that it may have to create."""
-        fresh = fresh or new_cart_id()
+        fresh, now = fresh or new_cart_id(), self._clock()
         body = {
             **request,
-            "now": self._clock().isoformat(),
+            "now": now.isoformat(),
+            "moment": _moment(now),
             "event_id": str(uuid4()),
             "traceparent": current_traceparent(),
             "fresh": {"id": fresh, "ref": cart_ref_of(fresh)},
         }
         # Lua takes a JSON null for a value that is there.
         present = {name: value for name, value in body.items() if value is not None}
-        try:
+        with reaching():
             reply: list[Any] = await self._scripts[script](args=[json.dumps(present)])
-        except _OUTAGES as error:
-            raise _unavailable() from error
         return reply
 
 
-def _unavailable() -> Unavailable:
-    return Unavailable("the carts cannot be reached, try again")
+def _moment(time: datetime) -> int:
+    """Milliseconds, which Lua can compare."""
+    return int(time.timestamp() * 1_000)
 
 
 def _naming(named: NamedCart) -> dict[str, JsonValue]:
@@ -138,8 +153,9 @@ def _cart_in(reply: list[Any], name: str) -> Cart:
     """
     if reply[0] != "cart":
         raise _refusal(reply[0])
-    _, flat = reply
-    fields: dict[str, str] = dict(zip(flat[::2], flat[1::2], strict=True))
+    _, flat, scarce = reply
+    fields = _pairs(flat)
+    available = _pairs(scarce)
     lines = {
         name.removeprefix(keys.LINE_PREFIX): json.loads(value)
         for name, value in fields.items()
@@ -160,7 +176,12 @@ def _cart_in(reply: list[Any], name: str) -> Cart:
                 unit_price=Money(amount=line["unit_price"], currency=currency),
                 price_changed=line.get("price_changed", False),
                 gone=line.get("gone", False),
+                available=int(available[sku]) if sku in available else None,
             )
             for sku, line in sorted(lines.items(), key=lambda item: item[1]["position"])
         ),
     )
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

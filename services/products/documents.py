@@ -1,5 +1,6 @@
-"""Products' documents: a product is one document, its events inside it."""
+"""Products' documents: a product is one document, its events inside it; and what else is stored."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -24,9 +25,27 @@ class SortKeys(BaseModel):
     created: str
 
 
+class KeptEvent(Event):
+    """An event in its product's document, which keeps it until it was published for long enough."""
+
+    published_at: datetime | None = None
+
+
+def events_index(published_at: Iterable[datetime | None]) -> dict[str, Any]:
+    """What finds a document by its events' state, at the top level, where every server can index it.
+
+    A moment in milliseconds: the embedded server would compare times there as text.
+    """
+    times = list(published_at)
+    published = [time for time in times if time is not None]
+    since = int(min(published).timestamp() * 1_000) if published else None
+    return {"unpublished": len(published) < len(times), "published_since": since}
+
+
 class ProductDocument(Document):
     """A product as it is stored: its fields, what is derived from them to find it, and its events.
 
+    `rewrites` counts how often the events were marked or pruned, which is no new version of the product.
     `skus` repeats the variants' own because a flat list is what every server can index and search.
     A deleted product keeps its events; it loses `slug`, `skus`, `words` and `order`, and so their use.
     """
@@ -45,7 +64,10 @@ class ProductDocument(Document):
     min_price: int
     words: str
     order: SortKeys
-    events: tuple[Event, ...]
+    events: tuple[KeptEvent, ...]
+    unpublished: bool
+    published_since: int | None
+    rewrites: int
 
     class Settings:
         name = "products"
@@ -60,10 +82,12 @@ class ProductDocument(Document):
             IndexModel("order.title", name="by_title"),
             IndexModel([("order.created", DESCENDING)], name="by_created"),
             IndexModel([("category", ASCENDING), ("min_price", ASCENDING)], name="by_category"),
+            IndexModel("unpublished", name="unpublished"),
+            IndexModel("published_since", name="published_since"),
         ]
 
     @classmethod
-    def of(cls, product: Product, events: tuple[Event, ...]) -> Self:
+    def of(cls, product: Product, events: tuple[KeptEvent, ...], rewrites: int = 0) -> Self:
         """The document of a product, with all that is derived."""
         return cls(
             **product.model_dump(by_alias=True),
@@ -76,6 +100,8 @@ class ProductDocument(Document):
                 created=search.created_key(product),
             ),
             events=events,
+            rewrites=rewrites,
+            **events_index(event.published_at for event in events),
         )
 
     def to_mongo(self) -> dict[str, Any]:
@@ -103,3 +129,47 @@ class CategoryDocument(Document):
     def to_mongo(self) -> dict[str, Any]:
         stored: dict[str, Any] = get_dict(self, to_db=True)
         return stored
+
+
+class StockDocument(Document):
+    """How many of a sku can be had, as inventory said last; a document of its own, as no edit may lose it."""
+
+    id: str = Field(alias="_id")  # type: ignore[assignment]
+    available: int
+    sequence: int
+
+    class Settings:
+        name = "stock_levels"
+
+
+class ParkedDocument(Document):
+    """An event that waits for a handler; `line` names handler and subject, `position` is its place there."""
+
+    id: str = Field(alias="_id")  # type: ignore[assignment]
+    line: str
+    position: int
+    handler: str
+    subject: str
+    event_id: str
+    event_type: str
+    body: str
+    reason: str
+    parked_at: datetime
+
+    class Settings:
+        name = "parked"
+        indexes = [IndexModel([("line", ASCENDING), ("position", ASCENDING)], name="line", unique=True)]  # noqa: RUF012
+
+
+class LeaseDocument(Document):
+    """Who may do what only one process does at a time, and until when, in milliseconds."""
+
+    id: str = Field(alias="_id")  # type: ignore[assignment]
+    holder: str
+    expires: int
+
+    class Settings:
+        name = "leases"
+
+
+DOCUMENTS = (ProductDocument, CategoryDocument, StockDocument, ParkedDocument, LeaseDocument)

@@ -56,12 +56,9 @@ def created(new: NewProduct, now: datetime) -> Change:
 def changed(product: Product, changes: ProductChanges, now: datetime) -> Change:
     """The next version, and why: prices that changed, skus that are gone, then all of the product.
 
-    Without events when nothing changes. A variant that stays keeps what is known of its stock.
+    Without events when nothing changes.
     """
     given = changes.model_dump(exclude_unset=True)
-    stock = {variant.sku: variant.available for variant in product.variants}
-    for variant in given.get("variants", ()):
-        variant["available"] = stock.get(variant["sku"])
     after = Product.model_validate(product.model_dump() | given)
     if after == product:
         return product, ()
@@ -87,10 +84,9 @@ def price_changes(before: Product, after: Product) -> Iterator[PriceChanged]:
 
 
 def stocked(product: Product, available: Mapping[str, int]) -> Product:
-    """The product with what inventory has of each variant; of a sku that it does not know there is none."""
+    """The product with what can be had of each variant, as far as this is known."""
     variants = tuple(
-        variant.model_copy(update={"available": available.get(variant.sku, 0)})
-        for variant in product.variants
+        variant.model_copy(update={"available": available.get(variant.sku)}) for variant in product.variants
     )
     return product.model_copy(update={"variants": variants})
 

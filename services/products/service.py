@@ -10,8 +10,10 @@ from typing import Protocol
 from contracts.errors import Unavailable
 from contracts.products import NewCategory, NewProduct, ProductChanges, Quote
 from runtime.clock import Clock, utc_now
+from runtime.reactions import Heard
 from services.products import rules
 from services.products.errors import ProductNotFound, UnknownCategory
+from services.products.heard import StockFacts
 from services.products.product import Category, Product
 from services.products.search import Position, Query, next_position
 from services.products.store import ProductsStore, Stored
@@ -60,11 +62,19 @@ class ProductsService:
         return ProductPage(page, next_position(query, page))
 
     async def in_stock(self, products: Sequence[Product]) -> Sequence[Product]:
-        """The same products with what inventory has of each variant, else with what was last known."""
-        available = await self._stock.available([sku for product in products for sku in product.skus])
-        if available is None:
-            return products
+        """The same products with what inventory has of each variant, else with what was heard of it last."""
+        skus = [sku for product in products for sku in product.skus]
+        available = await self._stock.available(skus)
+        if available is not None:
+            # What inventory does not know, there is none of.
+            available = dict.fromkeys(skus, 0) | dict(available)
+        else:
+            available = await self._store.stock(skus)
         return [rules.stocked(product, available) for product in products]
+
+    async def follow_stock(self, heard: Heard[StockFacts]) -> None:
+        """Know what can be had while inventory does not answer; safe to repeat and in any order."""
+        await self._store.remember_stock(heard.facts.sku, heard.facts.available, heard.sequence)
 
     async def create(self, new: NewProduct) -> Product:
         """Sell a new product; refused when its slug or a sku is taken, or its category unknown."""

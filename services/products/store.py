@@ -1,8 +1,8 @@
-"""Products' queries: every change is one update of one document, guarded by its version."""
+"""Products' queries: every change is one update of one document, guarded by its version and its events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from pymongo import ASCENDING, DESCENDING
@@ -14,7 +14,7 @@ from contracts.products import NewCategory, Quote
 from runtime.trace import current_traceparent
 from services.products import rules
 from services.products.connection import Connection, Raw
-from services.products.documents import CategoryDocument, ProductDocument
+from services.products.documents import CategoryDocument, KeptEvent, ProductDocument, StockDocument
 from services.products.errors import CategoryTaken, SkuTaken, SlugTaken
 from services.products.product import Category, Product
 from services.products.search import Query, Sort
@@ -31,10 +31,11 @@ _RELEVANCE = {"$meta": "textScore"}
 
 @dataclass(frozen=True)
 class Stored:
-    """A product as an edit finds it: with the events that its document holds."""
+    """A product as an edit finds it: with the events that its document holds, and how often those changed."""
 
     product: Product
-    events: tuple[Event, ...]
+    events: tuple[KeptEvent, ...]
+    rewrites: int | None
 
 
 class ProductsStore:
@@ -44,6 +45,7 @@ class ProductsStore:
         self._connection = connection
         self._products = connection.collection(ProductDocument)
         self._categories = connection.collection(CategoryDocument)
+        self._stock = connection.collection(StockDocument)
         self._selling = asyncio.Lock()
 
     async def product(self, reference: str) -> Product | None:
@@ -55,11 +57,11 @@ class ProductsStore:
     async def stored(self, reference: str) -> Stored | None:
         """The same, with its events: what an edit needs."""
         async with self._connection.reaching():
-            raw = await self._products.find_one(_named(reference), _FIELDS | {"events": 1})
+            raw = await self._products.find_one(_named(reference), _FIELDS | {"events": 1, "rewrites": 1})
         if raw is None:
             return None
-        events = tuple(Event.model_validate(event) for event in raw["events"])
-        return Stored(Product.model_validate(raw), events)
+        events = tuple(KeptEvent.model_validate(event) for event in raw["events"])
+        return Stored(Product.model_validate(raw), events, raw.get("rewrites"))
 
     async def page(self, query: Query) -> list[Product]:
         """At most `limit` products in the query's order, from its position on."""
@@ -127,14 +129,12 @@ class ProductsStore:
     async def update(self, before: Stored, after: Product, events: Sequence[Event]) -> bool:
         """Store a product's next version with its events; False when somebody else was faster."""
         async with self._connection.reaching():
-            document = ProductDocument.of(after, before.events + _traced(events))
-            return await self._replace(before, document.to_mongo())
+            return await self._replace(before, _next(before, after, events).to_mongo())
 
     async def bury(self, before: Stored, after: Product, events: Sequence[Event]) -> bool:
         """Leave a tombstone that holds the events and takes no slug and no sku; False as in update."""
         async with self._connection.reaching():
-            document = ProductDocument.of(after, before.events + _traced(events))
-            return await self._replace(before, document.to_tombstone())
+            return await self._replace(before, _next(before, after, events).to_tombstone())
 
     async def category_exists(self, slug: str) -> bool:
         async with self._connection.reaching():
@@ -157,14 +157,33 @@ class ProductsStore:
             found = self._categories.find(wanted).sort("_id", ASCENDING).limit(limit)
             return [Category.model_validate(raw) async for raw in found]
 
+    async def remember_stock(self, sku: str, available: int, sequence: int) -> None:
+        """Remember how many can be had, unless something newer is known; safe to repeat."""
+        older = {"_id": sku, "sequence": {"$lt": sequence}}
+        level = {"$set": {"available": available, "sequence": sequence}}
+        async with self._connection.reaching():
+            # What is there and not older stands in the way of being inserted.
+            with suppress(DuplicateKeyError):
+                await self._stock.update_one(older, level, upsert=True)
+
+    async def stock(self, skus: Iterable[str]) -> Mapping[str, int]:
+        """How many can be had, as far as this was heard."""
+        async with self._connection.reaching():
+            levels = self._stock.find({"_id": {"$in": list(skus)}}, {"available": 1})
+            return {raw["_id"]: raw["available"] async for raw in levels}
+
     async def ping(self) -> None:
         await self._connection.ping()
 
     async def _replace(self, before: Stored, document: Raw) -> bool:
         # Replaced and not $set: the embedded server would store a time at the top level as text.
-        version = {"_id": before.product.id, "version": before.product.version}
+        as_read = {
+            "_id": before.product.id,
+            "version": before.product.version,
+            "rewrites": before.rewrites,
+        }
         try:
-            result = await self._products.replace_one(version, document)
+            result = await self._products.replace_one(as_read, document)
         except DuplicateKeyError as error:
             raise _taken(error) from error
         return result.matched_count == 1
@@ -187,9 +206,13 @@ def _wanted(query: Query) -> Raw:
     return wanted
 
 
-def _traced(events: Sequence[Event]) -> tuple[Event, ...]:
+def _next(before: Stored, after: Product, events: Sequence[Event]) -> ProductDocument:
+    return ProductDocument.of(after, before.events + _traced(events), before.rewrites or 0)
+
+
+def _traced(events: Sequence[Event]) -> tuple[KeptEvent, ...]:
     traceparent = current_traceparent()
-    return tuple(event.model_copy(update={"traceparent": traceparent}) for event in events)
+    return tuple(KeptEvent(**event.model_dump() | {"traceparent": traceparent}) for event in events)
 
 
 def _taken(error: DuplicateKeyError) -> DomainError:

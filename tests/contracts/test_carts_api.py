@@ -21,6 +21,8 @@ from contracts.products import Quote, QuoteRequest, Quotes
 from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.settings import Settings
+from services.carts.connection import connect
+from services.carts.store import CartStore
 from tests.conftest import Servers
 from tests.http_server import serving
 
@@ -35,7 +37,8 @@ catalog = FastAPI()
 @catalog.post("/internal/quotes")
 async def quotes(request: QuoteRequest) -> Quotes:
     """Sells mugs and dollar mugs."""
-    sold = {"MUG": Money(amount=1250, currency="EUR"), "DINER-MUG": Money(amount=500, currency="USD")}
+    euros, dollars = Money(amount=1250, currency="EUR"), Money(amount=500, currency="USD")
+    sold = {"MUG": euros, "RARE-MUG": euros, "DINER-MUG": dollars}
     return Quotes(
         items=tuple(
             Quote(sku=sku, title="A mug", price=sold[sku], product_id="p1")
@@ -264,6 +267,21 @@ async def test_the_buyer_sees_what_a_repricing_found(guest: Client) -> None:
     await guest.call("POST", f"/internal/carts/{cart}/prices", repricing)
     item = (await guest.get(f"/v1/carts/{cart}")).body["items"][0]
     assert (item["price_changed"], item["available"], item["unit_price"]["amount"]) == (True, False, 1300)
+
+
+async def test_the_buyer_sees_that_fewer_can_be_had(guest: Client, servers: Servers) -> None:
+    cart = await guest.new_cart()
+    await guest.put(cart, "RARE-MUG", 3)
+    async with connect(servers.carts_redis_url) as redis:
+        await CartStore(redis).follow_stock("RARE-MUG", 2, 1)
+    wanted = [
+        (await guest.get(f"/v1/carts/{cart}")).body["items"][0],
+        (await guest.put(cart, "RARE-MUG", 2)).body["items"][0],
+    ]
+    assert [(item.get("available"), item.get("available_quantity")) for item in wanted] == [
+        (False, 2),
+        (None, None),
+    ]
 
 
 async def test_the_internal_routes_are_not_in_the_published_document(guest: Client) -> None:

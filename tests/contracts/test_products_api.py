@@ -9,15 +9,20 @@ import pytest
 
 from api.inventory.app import inventory_app
 from api.products.app import products_app
+from contracts.events import Event
 from contracts.identity import IDENTITY_HEADER, Identity, Role
+from contracts.inventory import STOCK_CHANGED, StockChanged
+from runtime.clock import utc_now
 from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
+from runtime.reactor import Reactor
 from runtime.settings import Settings
 from services.inventory.factory import open_inventory
-from services.products.factory import migrate
+from services.products.factory import migrate, open_products
 from tests.conftest import FreshDatabase, Servers
 from tests.http_server import serving
 from tests.products_samples import IDENTITY_SECRET, catalog_settings, new_product
+from workers.products import HEARS
 
 SIGNER = IdentitySigner(IDENTITY_SECRET)
 STAFF = Identity(subject="s", roles=frozenset({Role.STAFF}))
@@ -258,6 +263,19 @@ async def test_what_can_be_had_comes_from_inventory(servers: Servers, fresh_data
             listed = (await api.get("/v1/products")).json["items"][0]
             for product in (created, listed, (await api.get("/v1/products/moka")).json):
                 assert [variant["available"] for variant in product["variants"]] == [40, 0]
+
+
+async def test_while_inventory_is_away_what_was_heard_last_is_shown(settings: Settings, api: Client) -> None:
+    await api.add("moka", prices={"M3": 1, "M6": 2})
+    async with open_products(settings) as products:
+        reactor = Reactor(products, HEARS)
+        for available, sequence in ((40, 1), (38, 3), (39, 2)):
+            told = StockChanged(sku="M3", on_hand=40, reserved=0, available=available, reason="sold")
+            event = Event.of(STOCK_CHANGED, subject="M3", sequence=sequence, time=utc_now(), data=told)
+            await reactor.react("products.follow_stock", STOCK_CHANGED, event.model_dump_json())
+    listed = (await api.get("/v1/products")).json["items"][0]
+    for product in (listed, (await api.get("/v1/products/moka")).json):
+        assert [variant["available"] for variant in product["variants"]] == [38, None]
 
 
 async def test_without_its_database_the_catalog_says_so_and_lives(servers: Servers) -> None:

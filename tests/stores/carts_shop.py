@@ -3,21 +3,29 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from contracts.carts import SettleCart, cart_ref_of
-from contracts.events import Event
+from contracts.carts import cart_ref_of
+from contracts.events import Event, Facts
 from contracts.inventory import StockLine
 from contracts.money import Money
+from contracts.orders import ORDER_CONFIRMED
 from contracts.products import Quote
+from runtime.clock import utc_now
+from runtime.reactions import Heard
 from services.carts import keys
 from services.carts.cart import MINE, Cart, NamedCart
+from services.carts.connection import connect
 from services.carts.errors import UnknownSku
+from services.carts.heard import BoughtFacts
 from services.carts.service import CartService
-from services.carts.store import CartStore, connect
+from services.carts.store import CartStore
+
+F = TypeVar("F", bound=Facts)
 
 
 def euros(amount: int) -> Money:
@@ -63,13 +71,15 @@ class Shop:
     async def settle(
         self, cart_id: str, bought: dict[str, int], *, order_id: str | None = None, generation: int = 0
     ) -> None:
-        await self.carts.settle(
-            SettleCart(
-                order_id=order_id or str(uuid4()),
-                cart_ref=cart_ref_of(cart_id),
-                generation=generation,
-                lines=tuple(StockLine(sku=sku, quantity=quantity) for sku, quantity in bought.items()),
-            )
+        bought_lines = tuple(StockLine(sku=sku, quantity=quantity) for sku, quantity in bought.items())
+        facts = BoughtFacts(
+            order_id=order_id or str(uuid4()),
+            cart_ref=cart_ref_of(cart_id),
+            generation=generation,
+            lines=bought_lines,
+        )
+        await self.carts.settle_bought(
+            heard("carts.settle_bought_cart", ORDER_CONFIRMED, facts.order_id, 3, facts)
         )
 
     async def events(self, cart_id: str) -> list[Event]:
@@ -77,6 +87,13 @@ class Shop:
         entries: Any = await self.redis.xrange(keys.OUTBOX)
         events = [Event.model_validate_json(fields[keys.EVENT_FIELD]) for _, fields in entries]
         return [event for event in events if event.subject == cart_ref_of(cart_id)]
+
+
+def heard(
+    handler: str, event_type: str, subject: str, sequence: int, facts: F, time: datetime | None = None
+) -> Heard[F]:
+    """An event as the handler hears it."""
+    return Heard(handler, uuid4(), event_type, subject, sequence, time or utc_now(), None, facts)
 
 
 def quantities(cart: Cart) -> dict[str, int]:

@@ -18,7 +18,8 @@ from contracts.errors import Unavailable
 from runtime.embedded.ports import free_port
 from runtime.trace import bind_trace, current_traceparent
 from services.carts import keys
-from services.carts.store import CartStore, connect
+from services.carts.connection import connect
+from services.carts.store import CartStore
 from tests.conftest import Servers
 from tests.stores.carts_shop import Shop, euros, open_shop, user_of
 

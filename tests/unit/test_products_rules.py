@@ -77,18 +77,13 @@ def test_a_sku_that_is_left_out_is_said_to_be_removed(product: Product) -> None:
     assert events[0].data["skus"] == ["M-6"]
 
 
-def test_a_variant_that_stays_keeps_what_is_known_of_its_stock(product: Product) -> None:
-    after, _ = changed(stocked(product, {"M-3": 7, "M-6": 8}), _repriced(M_3=1, M_9=9), LATER)
-    assert {variant.sku: variant.available for variant in after.variants} == {"M-3": 7, "M-9": None}
-
-
 def test_a_removed_product_names_its_skus(product: Product) -> None:
     after, [event] = removed(product, LATER)
     assert (event.type, event.data["skus"], after.version) == (REMOVED, ["M-3", "M-6"], 2)
 
 
-def test_a_sku_that_inventory_does_not_know_cannot_be_had(product: Product) -> None:
-    assert [variant.available for variant in stocked(product, {"M-3": 7}).variants] == [7, 0]
+def test_of_a_sku_that_nothing_is_known_of_nothing_is_said(product: Product) -> None:
+    assert [variant.available for variant in stocked(product, {"M-3": 7}).variants] == [7, None]
 
 
 def test_no_slug_is_an_id(product: Product) -> None:

@@ -97,11 +97,11 @@ local function lines_told(cart)
   return lines
 end
 
--- Every change ends here: the next version, and the event that tells of it under that sequence.
-local function commit(cart, event_type, facts)
+-- The next version, and the event that tells of it under that sequence.
+local function tell(cart, event_type, facts)
   cart.version = cart.version + 1
   redis.call('HSET', CART:format(cart.ref), 'version', cart.version, 'generation', cart.generation,
-    'currency', cart.currency)
+    'currency', cart.currency, 'changed_at', cart.changed_at)
   local data = facts or {}
   data.owner, data.currency = cart.owner or cjson.null, cart.currency
   data.version, data.generation, data.lines = cart.version, cart.generation, lines_told(cart)
@@ -111,11 +111,23 @@ local function commit(cart, event_type, facts)
   })
   -- Lua has one empty table for the empty list and the empty object.
   if #data.lines == 0 then event = event:gsub('"lines":{}', '"lines":[]') end
-  local oldest = (redis.call('TIME')[1] - OUTBOX_SECONDS) * 1000
-  redis.call('XADD', OUTBOX, 'MINID', '~', ('%.0f'):format(oldest), '*', EVENT_FIELD, event)
+  redis.call('XADD', OUTBOX, '*', EVENT_FIELD, event)
 end
 
-local function answer(ref)
+-- Every change ends here. A customer's cart with something in it is watched from then on.
+local function commit(cart, event_type, facts)
+  cart.changed_at = request.now
+  tell(cart, event_type, facts)
+  if not cart.owner then return end
+  if cart.line_count > 0 then
+    redis.call('ZADD', WATCHED, request.moment, cart.ref)
+  else
+    redis.call('ZREM', WATCHED, cart.ref)
+  end
+end
+
+-- `scarce` is a list of skus and of how many can be had of each.
+local function answer(ref, scarce)
   keep_alive(ref)
-  return {'cart', redis.call('HGETALL', CART:format(ref))}
+  return {'cart', redis.call('HGETALL', CART:format(ref)), scarce or {}}
 end

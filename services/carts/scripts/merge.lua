@@ -3,8 +3,8 @@
 
 local mine = find_mine()
 local other = request.other
-if other == mine then return answer(mine) end
-if redis.call('HGET', CART:format(other), 'merged_into') == mine then return answer(mine) end
+if other == mine then return show(read(mine)) end
+if redis.call('HGET', CART:format(other), 'merged_into') == mine then return show(read(mine)) end
 if not find(other) then return NOT_FOUND end
 
 local target, source = read(mine), read(other)
@@ -30,5 +30,5 @@ redis.call('DEL', CART:format(other))
 redis.call('HSET', CART:format(other), 'merged_into', mine)
 redis.call('EXPIRE', CART:format(other), IDLE_SECONDS)
 redis.call('EXPIRE', SETTLED:format(other), IDLE_SECONDS)
-commit(target, CART_MERGED, {merged = other})
-return answer(mine)
+redis.call('ZREM', WATCHED, other)
+return show(target, CART_MERGED, {merged = other})

@@ -1,3 +1,3 @@
 local ref = find(request.cart)
 if not ref then return NOT_FOUND end
-return answer(ref)
+return show(read(ref))

@@ -27,7 +27,11 @@ for _, sku in ipairs(request.gone) do
 end
 
 if next(changed) then
-  for sku, line in pairs(changed) do write_line(cart, sku, line) end
+  for sku, line in pairs(changed) do
+    -- Fresher than what was heard so far, which must not undo it when the buyer looks.
+    line.seen = mark_of(sku)
+    write_line(cart, sku, line)
+  end
   commit(cart, CART_CHANGED)
 end
 return answer(ref)

@@ -1,0 +1,39 @@
+"""Carts' Valkey: one client a process, and an outage of the server as Unavailable within seconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import TimeoutError as ServerTooSlow
+
+from contracts.errors import Unavailable
+
+SOCKET_SECONDS = 2.0
+_OUTAGES = (ConnectionLost, ServerTooSlow, OutOfMemoryError, ReadOnlyError, OSError)
+
+
+def connect(url: str, *, pool_size: int = 20) -> Redis:
+    """A pooled client that gives up after seconds and sends nothing twice: an answer lost stays unknown."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=pool_size,
+        timeout=2,
+        socket_connect_timeout=1,
+        socket_timeout=SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Around every call: what is wrong with the server itself surfaces as Unavailable."""
+    try:
+        yield
+    except _OUTAGES as error:
+        raise Unavailable("the carts cannot be reached, try again") from error

@@ -1,0 +1,187 @@
+"""Carts' outbox as a relay uses it: nothing is lost, whoever dies; what was not relayed is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.errors import Unavailable
+from contracts.events import Event
+from runtime.bus import Outgoing
+from runtime.clock import utc_now
+from runtime.embedded.ports import free_port
+from runtime.shards import SHARDS, shard_of
+from services.carts import keys
+from services.carts.connection import connect
+from services.carts.outbox import CartsOutbox
+from tests.conftest import Servers
+from tests.polling import until
+from tests.stores.carts_shop import Shop, open_shop
+
+ALL = frozenset(range(SHARDS))
+
+
+@pytest.fixture
+async def shop(servers: Servers) -> AsyncIterator[Shop]:
+    """Carts whose outbox is empty and was never relayed."""
+    async with open_shop(servers.carts_redis_url) as shop:
+        await shop.redis.delete(keys.OUTBOX, keys.RELAYED, keys.RELAY_LEASE)
+        yield shop
+
+
+@pytest.fixture
+def outbox(shop: Shop) -> CartsOutbox:
+    return CartsOutbox(shop.redis)
+
+
+async def make_events(shop: Shop, count: int) -> None:
+    for number in range(count):
+        await shop.guest_cart({f"SKU-{number}": 1})
+
+
+async def relayed_by(outbox: CartsOutbox, limit: int = 100) -> list[Outgoing]:
+    """What one round of a relay takes out."""
+    sent = list(await outbox.unpublished(ALL, limit))
+    await outbox.mark_published(sent)
+    return sent
+
+
+async def test_what_is_written_is_handed_out_in_order_with_its_envelope(
+    shop: Shop, outbox: CartsOutbox
+) -> None:
+    guest = await shop.guest_cart({"MUG": 1, "POT": 2})
+    found = await outbox.unpublished(ALL, 10)
+    events = await shop.events(guest.name)
+    assert [Event.model_validate_json(event.body) for event in found] == events
+    assert [(each.type, each.subject, each.shard) for each in found] == [
+        (event.type, event.subject, shard_of(event.subject)) for event in events
+    ]
+
+
+async def test_what_was_marked_is_not_handed_out_again(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 7)
+    taken = [len(await relayed_by(outbox, limit=3)) for _ in range(4)]
+    assert (taken, await outbox.backlog()) == ([3, 3, 1, 0], 0)
+
+
+async def test_a_relay_that_died_before_marking_is_repeated_by_the_next(
+    shop: Shop, outbox: CartsOutbox
+) -> None:
+    await make_events(shop, 3)
+    sent = await outbox.unpublished(ALL, 10)
+    assert await relayed_by(CartsOutbox(shop.redis)) == sent
+
+
+async def test_a_shard_that_is_full_waits_and_the_others_do_not(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 40)
+    found = await outbox.unpublished(ALL, 100)
+    refused = [event for event in found if event.shard == found[0].shard]
+    await outbox.mark_published([event for event in found if event not in refused])
+    assert await outbox.backlog() == len(refused)
+    assert await relayed_by(outbox) == refused
+    assert await relayed_by(outbox) == []
+
+
+async def test_of_a_shard_only_what_was_sent_is_marked(shop: Shop, outbox: CartsOutbox) -> None:
+    guest = await shop.guest_cart({f"SKU-{number}": 1 for number in range(5)})
+    found = await outbox.unpublished(ALL, 10)
+    await outbox.mark_published(found[:2])
+    assert [event.key for event in await relayed_by(outbox)] == [event.key for event in found[2:]]
+    assert len(await shop.events(guest.name)) == 5
+
+
+async def test_a_slower_relay_takes_no_mark_back(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 6)
+    slow = CartsOutbox(shop.redis)
+    sent = await slow.unpublished(ALL, 2)
+    assert len(await relayed_by(outbox)) == 6
+    await slow.mark_published(sent)
+    assert await outbox.backlog() == 0
+
+
+async def test_after_the_bus_was_wiped_all_that_is_kept_is_told_again(
+    shop: Shop, outbox: CartsOutbox
+) -> None:
+    await make_events(shop, 20)
+    sent = await relayed_by(outbox)
+    shard = frozenset({sent[0].shard})
+    of_shard = [event for event in sent if event.shard in shard]
+    assert await outbox.republish(shard) == len(of_shard)
+    assert await relayed_by(outbox) == of_shard
+    assert await outbox.republish(ALL) == len(sent)
+    assert await relayed_by(outbox) == sent
+
+
+async def test_only_what_was_relayed_is_pruned(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 4)
+    future = utc_now() + timedelta(days=1)
+    assert await outbox.prune(future) == 0
+    sent = await relayed_by(outbox)
+    await make_events(shop, 2)
+    await outbox.prune(future)
+    assert await outbox.backlog() == 2
+    assert [event for event in await relayed_by(outbox) if event in sent] == []
+
+
+async def test_what_is_young_is_kept_for_a_rebuild(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 4)
+    await relayed_by(outbox)
+    assert await outbox.prune(utc_now() - timedelta(days=7)) == 0
+    assert await outbox.republish(ALL) == 4
+
+
+async def test_more_than_a_page_is_read_and_counted(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 1)
+    entries: Any = await shop.redis.xrange(keys.OUTBOX)
+    [(_, fields)] = entries
+    async with shop.redis.pipeline(transaction=False) as pipeline:
+        for _ in range(1200):
+            pipeline.xadd(keys.OUTBOX, fields)
+        await pipeline.execute()
+    assert await outbox.backlog() == 1201
+    assert [len(await relayed_by(outbox, limit=700)) for _ in range(3)] == [700, 501, 0]
+
+
+async def test_one_relay_is_active_and_the_next_takes_over_at_once(shop: Shop, outbox: CartsOutbox) -> None:
+    other = CartsOutbox(shop.redis)
+    assert [await outbox.acquire(), await other.acquire(), await outbox.acquire()] == [ALL, frozenset(), ALL]
+    await outbox.close()
+    assert [await other.acquire(), await outbox.acquire()] == [ALL, frozenset()]
+
+
+async def test_the_lease_of_a_relay_that_died_runs_out(shop: Shop) -> None:
+    dead = CartsOutbox(shop.redis, lease=timedelta(milliseconds=50))
+    other = CartsOutbox(shop.redis)
+    assert await dead.acquire() == ALL
+
+    async def taken_over() -> bool:
+        return await other.acquire() == ALL
+
+    await until(taken_over)
+    assert await dead.acquire() == frozenset()
+
+
+async def test_waiting_ends_when_something_is_written(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 1)
+    await relayed_by(outbox)
+    waiting = asyncio.create_task(_something_new(outbox))
+    await make_events(shop, 1)
+    assert len(await waiting) == 1
+
+
+async def _something_new(outbox: CartsOutbox) -> list[Outgoing]:
+    async with asyncio.timeout(20):
+        while not (found := list(await outbox.unpublished(ALL, 10))):
+            await outbox.wait(1.0)
+    return found
+
+
+async def test_a_store_that_is_down_is_an_outage() -> None:
+    async with connect(f"redis://127.0.0.1:{free_port()}/0") as redis:
+        outbox = CartsOutbox(redis)
+        for asking in (outbox.acquire(), outbox.unpublished(ALL, 1), outbox.wait(0.1), outbox.backlog()):
+            with pytest.raises(Unavailable):
+                await asking
+        await outbox.close()
