@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.options import DEFAULT_DATA, Data, console
+from cli.options import DEFAULT_DATA, NAME_WIDTH, Data, console
 from contracts.topology import SERVICES
 from runtime.embedded.errors import PlatformError
 from runtime.embedded.folder import DataFolder
@@ -123,7 +123,7 @@ def _show(lines: list[Line]) -> None:
 
 def rendered(line: Line) -> Text:
     """A line for people: time, process, what happened, the rest as name=value."""
-    shown = Text.assemble((line.at[11:23].ljust(13), "dim"), (line.process.ljust(17), "cyan"))
+    shown = Text.assemble((line.at[11:23].ljust(13), "dim"), (line.process.ljust(NAME_WIDTH), "cyan"))
     try:
         event = json.loads(line.text)
     except ValueError:

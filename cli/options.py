@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from contracts.topology import SERVICES
 from runtime.embedded import connection_settings
 from runtime.settings import Settings, load_settings
 
 DEFAULT_DATA = Path(".micromart")
 
 Data = Annotated[Path, typer.Option("--data", help="The platform's data folder.", file_okay=True)]
+
+# The column of a process's name, the longest of which is a worker's.
+NAME_WIDTH = max(len(service.worker) for service in SERVICES) + 1
 
 # Where nobody's window sets the width, nothing is cut off.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from cli.options import command_line, console
+from cli.options import NAME_WIDTH, command_line, console
 from runtime.clock import utc_now
 from runtime.embedded.state import Phase, PlatformState
 
@@ -28,7 +28,9 @@ class Progress:
             elif process.ready and process.name not in self._told:
                 self._told.add(process.name)
                 seconds = time.time() - (process.since or time.time())
-                console.print(f"  [green]✓[/] {process.name:<17} {seconds:5.1f} s  [dim]{process.url}[/]")
+                console.print(
+                    f"  [green]✓[/] {process.name:<{NAME_WIDTH}} {seconds:5.1f} s  [dim]{process.url}[/]"
+                )
         if state.phase is not self._phase:
             self._phase = state.phase
             self._tell_phase(state)

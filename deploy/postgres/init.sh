@@ -27,4 +27,6 @@ create auth auth
 create orders orders
 create inventory inventory
 create payments payments
+create fulfilment fulfilment
+create notifications notifications
 create temporal temporal temporal_visibility

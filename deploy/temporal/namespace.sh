@@ -22,3 +22,6 @@ insist namespace_exists
 insist temporal operator search-attribute create --name OrderId --type Keyword
 insist temporal operator search-attribute create --name CheckoutState --type Keyword
 insist temporal operator search-attribute create --name NeedsOperator --type Bool
+insist temporal operator search-attribute create --name EventType --type Keyword
+insist temporal operator search-attribute create --name Subject --type Keyword
+insist temporal operator search-attribute create --name Handler --type Keyword

@@ -7,11 +7,28 @@ from runtime.embedded.kinds import Kind
 from runtime.embedded.processes import Program
 from runtime.settings import PREFIX
 
-SECRETS = ("identity_secret", "order_token_secret", "auth_key_secret", "psp_api_key")
+# Each is made once and kept in the data folder.
+SECRETS = ("identity_secret", "order_token_secret", "auth_key_secret", "psp_api_key", "psp_webhook_secret")
 
-# Beyond its own store and the secret with which our processes vouch to one another.
-_SECRETS_OF_API = {"orders": {"order_token_secret"}, "auth": {"auth_key_secret"}, "payments": {"psp_api_key"}}
-_SECRETS_OF_WORKER = {"payments": {"psp_api_key"}}
+# What only some are told, beyond their own store and what their kind is told.
+_TOLD_TO = {
+    "psp": {"psp_ledger", "psp_api_key", "psp_webhook_url", "psp_webhook_secret"},
+    "mail": {"mail_url", "mail_folder", "smtp_port"},
+    "auth-api": {"auth_key_secret"},
+    "orders-api": {"order_token_secret"},
+    "payments-api": {"psp_api_key", "psp_webhook_secret", "stripe_api_key", "stripe_webhook_secret"},
+    "payments-worker": {"psp_api_key", "stripe_api_key"},
+    # A worker needs the secret with which our processes vouch to one another only where it asks another.
+    "carts-worker": {"identity_secret"},
+    "products-worker": {"identity_secret"},
+    "notifications-worker": {"identity_secret", "smtp_url"},
+}
+_TOLD_TO_KIND = {
+    Kind.SANDBOX: frozenset[str](),
+    Kind.API: frozenset({"identity_secret"}),
+    Kind.WORKER: frozenset({"bus_redis_url"}),
+    Kind.GATEWAY: frozenset({"identity_secret"}),
+}
 _STORE_SETTING = {Store.POSTGRES: "database_url", Store.MONGO: "mongo_url", Store.VALKEY: "redis_url"}
 
 
@@ -20,7 +37,7 @@ def store_setting(service: Service) -> str:
     return f"{service.name}_{_STORE_SETTING[service.store]}"
 
 
-_PRIVATE = frozenset(SECRETS) | {store_setting(service) for service in SERVICES}
+_PRIVATE = frozenset(map(store_setting, SERVICES)).union(*_TOLD_TO.values(), *_TOLD_TO_KIND.values())
 
 
 def given_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -41,12 +58,9 @@ def settings_of(program: Program, port: int, platform: Mapping[str, str]) -> dic
 
 
 def private_settings(program: Program) -> frozenset[str]:
-    """The secrets and stores that one process needs."""
-    service = program.service
-    if service is None:
-        return frozenset({"psp_api_key" if program.kind is Kind.SANDBOX else "identity_secret"})
-    secrets = _SECRETS_OF_API if program.kind is Kind.API else _SECRETS_OF_WORKER
-    return frozenset({"identity_secret", store_setting(service), *secrets.get(service.name, ())})
+    """What one process is told in confidence: its own store, and the secrets that it needs."""
+    store = {store_setting(program.service)} if program.service is not None else set[str]()
+    return _TOLD_TO_KIND[program.kind].union(_TOLD_TO.get(program.name, ()), store)
 
 
 def as_environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES, WORKER_PORT_OFFSET, Service, Store
+from contracts.topology import (
+    GATEWAY_PORT,
+    MAIL_PORT,
+    PSP_PORT,
+    SERVICES,
+    SMTP_PORT,
+    WORKER_PORT_OFFSET,
+    Service,
+    Store,
+)
 from runtime.embedded.environment import SECRETS, as_environment, given_settings, settings_of, store_setting
 from runtime.embedded.errors import PlatformError
 from runtime.embedded.folder import DataFolder
@@ -25,10 +34,14 @@ DEFAULT_PORTS = {
     "valkey-bus": 6382,
     "mongo": 27018,
     "psp": PSP_PORT,
+    "mail": MAIL_PORT,
+    "mail-smtp": SMTP_PORT,
     **{service.api: service.port for service in SERVICES},
-    **{service.worker: service.port + WORKER_PORT_OFFSET for service in SERVICES if service.has_worker},
+    **{service.worker: service.port + WORKER_PORT_OFFSET for service in SERVICES},
     "gateway": GATEWAY_PORT,
 }
+# A second port, and whose it is.
+_SECOND_PORTS = {"temporal-ui": "temporal", "mail-smtp": "mail"}
 
 _ON_POSTGRES = tuple(service for service in SERVICES if service.store is Store.POSTGRES)
 # A server is not started when the user says where another one is.
@@ -39,6 +52,7 @@ _PROVIDED_BY = {
     "valkey-bus": ("bus_redis_url",),
     "mongo": ("products_mongo_url",),
     "psp": ("psp_url",),
+    "mail": ("smtp_url",),
 }
 
 _SUPERUSER_PASSWORD = "postgres_password"  # noqa: S105 - the name of one
@@ -53,6 +67,10 @@ class Plan:
     postgres: PostgresServer | None
     migrated: tuple[str, ...]
     settings: Mapping[str, str]
+
+    @property
+    def runs_temporal(self) -> bool:
+        return any(process.name == "temporal" for process in self.processes)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -97,7 +115,7 @@ def plan(
 
 def _wanted(only: Collection[str], given: Mapping[str, str]) -> set[str]:
     """The names of what runs: all that is asked for and that does not run elsewhere."""
-    names = [name for name in DEFAULT_PORTS if name != "temporal-ui"]
+    names = [name for name in DEFAULT_PORTS if name not in _SECOND_PORTS]
     if unknown := set(only).difference(names):
         raise PlatformError(f"no process is named {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     outside = {name for name, settings in _PROVIDED_BY.items() if given.keys() >= set(settings)}
@@ -106,7 +124,7 @@ def _wanted(only: Collection[str], given: Mapping[str, str]) -> set[str]:
 
 def _ports(folder: DataFolder, wanted: Collection[str], *, auto: bool) -> dict[str, int]:
     """A port for every process, running or not; those of the ones that will run are free."""
-    listening = {name for name in DEFAULT_PORTS if name.removesuffix("-ui") in wanted}
+    listening = {name for name in DEFAULT_PORTS if _SECOND_PORTS.get(name, name) in wanted}
     if auto:
         ports = _auto_ports(folder.ports(), listening)
         folder.keep_ports(ports)
@@ -184,6 +202,11 @@ def _settings(
         "gateway_url": f"http://{HOST}:{ports['gateway']}",
         "psp_url": f"http://{HOST}:{ports['psp']}",
         "psp_ledger": str(folder.path / "psp-ledger.jsonl"),
+        "psp_webhook_url": f"http://{HOST}:{ports['gateway']}/v1/payments/webhooks/sandbox",
+        "mail_url": f"http://{HOST}:{ports['mail']}",
+        "mail_folder": str(folder.path / "mail"),
+        "smtp_port": str(ports["mail-smtp"]),
+        "smtp_url": f"smtp://{HOST}:{ports['mail-smtp']}",
     }
 
 

@@ -54,8 +54,9 @@ def programs() -> list[Program]:
     """Everything of ours, as production runs it with `python -m`."""
     return [
         Program("psp", Kind.SANDBOX, "sandbox.psp.__main__"),
+        Program("mail", Kind.SANDBOX, "sandbox.mail.__main__"),
         *(Program(one.api, Kind.API, f"api.{one.name}.__main__", one) for one in SERVICES),
-        *(Program(one.worker, Kind.WORKER, f"workers.{one.name}", one) for one in SERVICES if one.has_worker),
+        *(Program(one.worker, Kind.WORKER, f"workers.{one.name}", one) for one in SERVICES),
         Program("gateway", Kind.GATEWAY, "api.gateway.__main__"),
     ]
 

@@ -12,7 +12,14 @@ from runtime.embedded.kinds import Kind
 from runtime.embedded.probes import HOST
 
 # What people search for in the Temporal UI.
-SEARCH_ATTRIBUTES = {"OrderId": "Keyword", "CheckoutState": "Keyword", "NeedsOperator": "Bool"}
+SEARCH_ATTRIBUTES = {
+    "OrderId": "Keyword",
+    "CheckoutState": "Keyword",
+    "NeedsOperator": "Bool",
+    "EventType": "Keyword",
+    "Subject": "Keyword",
+    "Handler": "Keyword",
+}
 
 _TEMPORAL_DYNAMIC_CONFIG = {
     # The default of 20 polls a second makes every queue hop wait about 40 ms.

@@ -114,10 +114,10 @@ class Supervisor:
         gc.freeze()
 
     def _provide_stores(self) -> None:
-        """Create the databases, then migrate every store in a child of its own."""
+        """Create the databases, then bring every store and Temporal up to date in a child of its own."""
         if self._plan.postgres is not None:
             self._plan.postgres.create_databases()
-        if not self._plan.migrated:
+        if not self._plan.migrated and not self._plan.runs_temporal:
             return
         said = self._folder.rotate_log("migrate")
         environment = without_settings(os.environ) | self._plan.environment
@@ -133,6 +133,11 @@ class Supervisor:
     def _migrate(self) -> None:
         settings = load_settings()
         configure_logs(settings, "migrate")
+        if self._plan.runs_temporal:
+            # Slow to load: the servers start before that, and other commands do without.
+            from runtime.embedded.search_attributes import add_search_attributes
+
+            log.info("search attributes", added=asyncio.run(add_search_attributes(settings)))
         for service, applied in asyncio.run(migrate(self._plan.migrated, settings)).items():
             log.info("migrated", store=service, applied=applied)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,17 +10,23 @@ from fastapi import FastAPI
 
 from api.auth.app import auth_app
 from api.carts.app import carts_app
+from api.fulfilment.app import fulfilment_app
 from api.inventory.app import inventory_app
+from api.notifications.app import notifications_app
 from api.orders.app import orders_app
 from api.payments.app import payments_app
 from api.products.app import products_app
 from contracts.topology import SERVICES
+from runtime.postgres_outbox import open_postgres_outbox
 from runtime.settings import PREFIX, Settings
 from sandbox.psp.settings import Settings as ProviderSettings
 from services.carts.factory import open_carts
+from services.fulfilment.factory import open_fulfilment
 from services.inventory.factory import open_inventory
+from services.notifications.factory import open_notifications_parts
 from services.orders.factory import open_orders
 from services.payments.factory import open_payments
+from services.products.factory import open_products
 from tests.unit.deployment import CONTAINERS, INTERPOLATION, MODULES, PORTS, ROOT, settings_of
 
 APPS: dict[str, Callable[[Settings], FastAPI]] = {
@@ -29,16 +36,23 @@ APPS: dict[str, Callable[[Settings], FastAPI]] = {
     "carts-api": carts_app,
     "inventory-api": inventory_app,
     "payments-api": payments_app,
+    "fulfilment-api": fulfilment_app,
+    "notifications-api": notifications_app,
 }
 
-OPENERS = {
+OPENERS: dict[str, Callable[[Settings], AbstractAsyncContextManager[object]]] = {
+    "auth-worker": lambda settings: open_postgres_outbox(settings.database_url("auth")),
+    "products-worker": open_products,
     "orders-worker": open_orders,
     "carts-worker": open_carts,
     "inventory-worker": open_inventory,
     "payments-worker": open_payments,
+    "fulfilment-worker": open_fulfilment,
+    "notifications-worker": open_notifications_parts,
 }
 
-IDENTITY, PSP_KEY = "MICROMART_IDENTITY_SECRET", "MICROMART_PSP_API_KEY"
+IDENTITY, BUS = "MICROMART_IDENTITY_SECRET", "VALKEY_BUS_PASSWORD"
+PSP_KEY, PSP_WEBHOOKS = "MICROMART_PSP_API_KEY", "MICROMART_PSP_WEBHOOK_SECRET"
 
 # All that a container is told in confidence; one that is not named is told nothing.
 SECRETS: dict[str, set[str]] = {
@@ -48,11 +62,13 @@ SECRETS: dict[str, set[str]] = {
         "ORDERS_DATABASE_PASSWORD",
         "INVENTORY_DATABASE_PASSWORD",
         "PAYMENTS_DATABASE_PASSWORD",
+        "FULFILMENT_DATABASE_PASSWORD",
+        "NOTIFICATIONS_DATABASE_PASSWORD",
         "TEMPORAL_DATABASE_PASSWORD",
     },
     "mongo": {"MONGO_ROOT_PASSWORD", "PRODUCTS_DATABASE_PASSWORD"},
     "valkey-carts": {"VALKEY_CARTS_PASSWORD"},
-    "valkey-bus": {"VALKEY_BUS_PASSWORD"},
+    "valkey-bus": {BUS},
     "temporal-schema": {"TEMPORAL_DATABASE_PASSWORD"},
     "temporal": {"TEMPORAL_DATABASE_PASSWORD"},
     "migrate": {
@@ -61,19 +77,27 @@ SECRETS: dict[str, set[str]] = {
         "ORDERS_DATABASE_PASSWORD",
         "INVENTORY_DATABASE_PASSWORD",
         "PAYMENTS_DATABASE_PASSWORD",
+        "FULFILMENT_DATABASE_PASSWORD",
+        "NOTIFICATIONS_DATABASE_PASSWORD",
     },
-    "psp": {PSP_KEY},
+    "psp": {PSP_KEY, PSP_WEBHOOKS},
     "gateway": {IDENTITY},
     "auth-api": {IDENTITY, "AUTH_DATABASE_PASSWORD", "MICROMART_AUTH_KEY_SECRET"},
+    "auth-worker": {BUS, "AUTH_DATABASE_PASSWORD"},
     "products-api": {IDENTITY, "PRODUCTS_DATABASE_PASSWORD"},
+    "products-worker": {BUS, IDENTITY, "PRODUCTS_DATABASE_PASSWORD"},
     "orders-api": {IDENTITY, "ORDERS_DATABASE_PASSWORD", "MICROMART_ORDER_TOKEN_SECRET"},
-    "orders-worker": {"ORDERS_DATABASE_PASSWORD"},
+    "orders-worker": {BUS, "ORDERS_DATABASE_PASSWORD"},
     "carts-api": {IDENTITY, "VALKEY_CARTS_PASSWORD"},
-    "carts-worker": {IDENTITY, "VALKEY_CARTS_PASSWORD"},
+    "carts-worker": {BUS, IDENTITY, "VALKEY_CARTS_PASSWORD"},
     "inventory-api": {IDENTITY, "INVENTORY_DATABASE_PASSWORD"},
-    "inventory-worker": {"INVENTORY_DATABASE_PASSWORD"},
-    "payments-api": {IDENTITY, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
-    "payments-worker": {"PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
+    "inventory-worker": {BUS, "INVENTORY_DATABASE_PASSWORD"},
+    "payments-api": {IDENTITY, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY, PSP_WEBHOOKS},
+    "payments-worker": {BUS, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
+    "fulfilment-api": {IDENTITY, "FULFILMENT_DATABASE_PASSWORD"},
+    "fulfilment-worker": {BUS, "FULFILMENT_DATABASE_PASSWORD"},
+    "notifications-api": {IDENTITY, "NOTIFICATIONS_DATABASE_PASSWORD"},
+    "notifications-worker": {BUS, IDENTITY, "NOTIFICATIONS_DATABASE_PASSWORD", "MICROMART_SMTP_URL"},
 }
 
 
@@ -113,11 +137,11 @@ async def test_a_worker_s_service_opens_with_what_it_is_told(
 def test_no_secret_has_a_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     optional = {name for name, rest in INTERPOLATION.findall(text) if not rest.startswith(":?")}
-    assert optional == {"TEMPORAL_UI_URL"}
+    assert optional == {"TEMPORAL_UI_URL", "MAIL_FROM"}
 
 
 def test_no_secret_is_written_down() -> None:
-    secretive = re.compile(r"(PASSWORD|PWD|AUTH|SECRET|API_KEY|(DATABASE|MONGO|REDIS)_URL)$")
+    secretive = re.compile(r"(PASSWORD|PWD|AUTH|SECRET|API_KEY|(DATABASE|MONGO|REDIS|SMTP)_URL)$")
     written = {
         (name, variable)
         for name, container in CONTAINERS.items()

@@ -29,7 +29,6 @@ def test_a_confirmed_checkout_is_told_step_by_step() -> None:
         "inventory.reserve",
         "payments.authorize",
         "orders.confirm",
-        "carts.settle",
         "orders.close",
     ]
 

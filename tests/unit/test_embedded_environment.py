@@ -9,16 +9,27 @@ PLATFORM = {
     "order_token_secret": "tokens",
     "auth_key_secret": "keys",
     "psp_api_key": "psp",
+    "psp_webhook_secret": "webhooks",
+    "psp_webhook_url": "http://gateway/webhooks",
+    "psp_ledger": "ledger.jsonl",
+    "stripe_api_key": "stripe",
+    "stripe_webhook_secret": "stripe webhooks",
     "auth_database_url": "postgresql://auth",
     "orders_database_url": "postgresql://orders",
     "inventory_database_url": "postgresql://inventory",
     "payments_database_url": "postgresql://payments",
+    "fulfilment_database_url": "postgresql://fulfilment",
+    "notifications_database_url": "postgresql://notifications",
     "products_mongo_url": "mongodb://products",
     "carts_redis_url": "redis://carts",
     "bus_redis_url": "redis://bus",
+    "smtp_url": "smtp://user:password@mail",
+    "smtp_port": "3025",
+    "mail_folder": "mail",
+    "mail_url": "http://mail",
     "temporal_address": "127.0.0.1:7233",
 }
-PRIVATE = {name for name in PLATFORM if name not in ("environment", "bus_redis_url", "temporal_address")}
+PRIVATE = {name for name in PLATFORM if name not in ("environment", "temporal_address")}
 
 
 def program(name: str) -> Program:
@@ -33,17 +44,36 @@ def seen_by(name: str) -> set[str]:
 
 def test_every_process_sees_its_own_store_and_the_secrets_it_needs_and_no_other() -> None:
     assert {program.name: seen_by(program.name) for program in programs()} == {
-        "psp": {"psp_api_key"},
+        "psp": {"psp_api_key", "psp_webhook_secret", "psp_webhook_url", "psp_ledger"},
+        "mail": {"smtp_port", "mail_folder", "mail_url"},
         "auth-api": {"identity_secret", "auth_database_url", "auth_key_secret"},
         "products-api": {"identity_secret", "products_mongo_url"},
         "orders-api": {"identity_secret", "orders_database_url", "order_token_secret"},
         "carts-api": {"identity_secret", "carts_redis_url"},
         "inventory-api": {"identity_secret", "inventory_database_url"},
-        "payments-api": {"identity_secret", "payments_database_url", "psp_api_key"},
-        "orders-worker": {"identity_secret", "orders_database_url"},
-        "carts-worker": {"identity_secret", "carts_redis_url"},
-        "inventory-worker": {"identity_secret", "inventory_database_url"},
-        "payments-worker": {"identity_secret", "payments_database_url", "psp_api_key"},
+        "payments-api": {
+            "identity_secret",
+            "payments_database_url",
+            "psp_api_key",
+            "psp_webhook_secret",
+            "stripe_api_key",
+            "stripe_webhook_secret",
+        },
+        "fulfilment-api": {"identity_secret", "fulfilment_database_url"},
+        "notifications-api": {"identity_secret", "notifications_database_url"},
+        "auth-worker": {"auth_database_url", "bus_redis_url"},
+        "products-worker": {"identity_secret", "products_mongo_url", "bus_redis_url"},
+        "orders-worker": {"orders_database_url", "bus_redis_url"},
+        "carts-worker": {"identity_secret", "carts_redis_url", "bus_redis_url"},
+        "inventory-worker": {"inventory_database_url", "bus_redis_url"},
+        "payments-worker": {"payments_database_url", "psp_api_key", "stripe_api_key", "bus_redis_url"},
+        "fulfilment-worker": {"fulfilment_database_url", "bus_redis_url"},
+        "notifications-worker": {
+            "identity_secret",
+            "notifications_database_url",
+            "bus_redis_url",
+            "smtp_url",
+        },
         "gateway": {"identity_secret"},
     }
 

@@ -9,7 +9,7 @@ from workflows.progress import Progress
 NOON = datetime(2026, 11, 22, 12, 0, 0, 7_000, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)
 
-RESERVE, AUTHORIZE, CONFIRM, SETTLE = FORWARD_STEPS
+RESERVE, AUTHORIZE, CONFIRM = FORWARD_STEPS
 
 
 def test_every_planned_step_waits_at_first() -> None:
@@ -27,18 +27,18 @@ def test_a_step_runs_and_completes() -> None:
 
 
 def test_a_step_that_begins_again_keeps_its_first_start() -> None:
-    progress = Progress((SETTLE,))
-    progress.started(SETTLE, NOON)
-    progress.failing(SETTLE, attempts=1, detail="carts is away")
-    progress.started(SETTLE, LATER)
+    progress = Progress((CONFIRM,))
+    progress.started(CONFIRM, NOON)
+    progress.failing(CONFIRM, attempts=1, detail="the database is away")
+    progress.started(CONFIRM, LATER)
     [step] = progress.steps
     assert (step.state, step.started_at) == (StepState.RUNNING, NOON)
 
 
 def test_a_step_that_completes_in_the_end_no_longer_tells_of_its_trouble() -> None:
-    progress = Progress((SETTLE,))
-    progress.failing(SETTLE, attempts=1, detail="carts is away")
-    progress.completed(SETTLE, LATER, attempts=2)
+    progress = Progress((CONFIRM,))
+    progress.failing(CONFIRM, attempts=1, detail="the database is away")
+    progress.completed(CONFIRM, LATER, attempts=2)
     assert progress.steps[0].detail is None
 
 
@@ -100,7 +100,6 @@ def test_what_lies_before_a_step_under_way_is_done_and_the_rest_waits() -> None:
         (RESERVE, StepState.COMPLETED),
         (AUTHORIZE, StepState.RUNNING),
         (CONFIRM, StepState.WAITING),
-        (SETTLE, StepState.WAITING),
     ]
     assert steps[1].attempts == 2
 
