@@ -5,15 +5,17 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Delete, Identity, Insert, bindparam, delete, inspect
+from sqlalchemy import BigInteger, DateTime, Identity, Insert, inspect, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
+from runtime.database import Database
 from runtime.reactions import Heard
 
 # Longer than an outbox keeps what it has published: whatever is told again is known here.
 KEPT = timedelta(days=30)
+_FORGET = text("DELETE FROM inbox WHERE handled_at < :before")
 
 
 class InboxColumns(SQLModel):
@@ -52,18 +54,13 @@ async def first_time(
     return noted.rowcount == 1
 
 
-async def forget(connection: AsyncConnection, table: type[InboxColumns], now: datetime) -> int:
+async def forget_old(database: Database, now: datetime) -> int:
     """Drop what is so old that no outbox can tell it again; answers how much."""
-    dropped = await connection.execute(_forget_in(table), {"before": now - KEPT})
-    return dropped.rowcount
+    async with database.begin() as connection:
+        dropped = await connection.execute(_FORGET, {"before": now - KEPT})
+        return dropped.rowcount
 
 
 @cache
 def _note_in(table: type[InboxColumns]) -> Insert:
     return upsert(inspect(table).local_table).on_conflict_do_nothing()
-
-
-@cache
-def _forget_in(table: type[InboxColumns]) -> Delete:
-    inbox = inspect(table).local_table
-    return delete(inbox).where(inbox.c.handled_at < bindparam("before"))

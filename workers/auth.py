@@ -5,18 +5,14 @@ from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
-from runtime.postgres_outbox import open_postgres_outbox
 from runtime.settings import Settings
-from workers.events import open_events
+from workers.events import open_postgres_events
 from workers.process import WorkerParts, run_worker
 
 
 @asynccontextmanager
 async def open_worker(settings: Settings, client: Client) -> AsyncIterator[WorkerParts]:
-    async with (
-        open_postgres_outbox(settings.database_url("auth")) as outbox,
-        open_events("auth", settings, client, outbox) as events,
-    ):
+    async with open_postgres_events("auth", settings, client) as events:
         yield WorkerParts(events.workers, events.loops)
 
 

@@ -1,18 +1,26 @@
 """The half of every worker that deals in events: relay what we say, react to what others say."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.reactions import ReactionActivities
+from contracts.errors import Unavailable
 from contracts.reactions import Joined, WaitingReaction
 from contracts.topology import reactions_queue
 from runtime.bus import Bus, open_bus
+from runtime.clock import utc_now
 from runtime.consumer import Consumer
+from runtime.database import Database
+from runtime.inbox import forget_old
+from runtime.logs import get_logger
 from runtime.parking import Parked, Parking
+from runtime.postgres_outbox import open_postgres_outbox
+from runtime.postgres_parking import PostgresParking
 from runtime.reactions import Reactions
 from runtime.reactor import Reactor
 from runtime.relay import OutboxSource, Relay
@@ -20,6 +28,11 @@ from runtime.settings import Settings
 from runtime.temporal import worker_for
 from workflows.reaction import ReactionWorkflow
 from workflows.reactions import ReactionRetries
+
+log = get_logger(__name__)
+
+PARKING_POOL = 2
+FORGET_EVERY_SECONDS = 3_600.0
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -63,6 +76,45 @@ async def open_events(
             pollers=2,
         )
         yield EventParts((worker,), (relay.run, consumer.run, consumer.sweep))
+
+
+@asynccontextmanager
+async def open_postgres_events(
+    service: str,
+    settings: Settings,
+    client: Client,
+    *,
+    target: object = None,
+    reactions: Reactions = (),
+) -> AsyncIterator[EventParts]:
+    """The same for a service whose outbox, inbox and parking are in PostgreSQL."""
+    url = settings.database_url(service)
+    async with AsyncExitStack() as stack:
+        outbox = await stack.enter_async_context(open_postgres_outbox(url))
+        if not reactions:
+            yield await stack.enter_async_context(open_events(service, settings, client, outbox))
+            return
+        database = Database(url, pool_size=PARKING_POOL)
+        stack.push_async_callback(database.dispose)
+        hearing = Hearing(target, reactions, PostgresParking(database))
+        events = await stack.enter_async_context(open_events(service, settings, client, outbox, hearing))
+        yield EventParts(events.workers, (*events.loops, Forgetting(database).run))
+
+
+class Forgetting:
+    """Keeps a service's inbox from growing for ever."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self) -> None:
+        """Forget once an hour what no outbox can tell again; an outage only delays it."""
+        while True:
+            await asyncio.sleep(FORGET_EVERY_SECONDS)
+            try:
+                log.info("inbox pruned", events=await forget_old(self._database, utc_now()))
+            except Unavailable as error:
+                log.warning("pruning the inbox is delayed", reason=str(error))
 
 
 def _consumer(service: str, reactor: Reactor[object], bus: Bus, parking: Parking, client: Client) -> Consumer:

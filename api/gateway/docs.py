@@ -47,7 +47,8 @@ def page(document: Object) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(info.get('title'))} API</title><style>{_STYLE}</style></head><body>"
         f"<h1>{_text(info.get('title'))} API</h1><p>{_text(info.get('description'))}</p>"
-        f'{_missing(document)}<nav>{links}<a href="/openapi.json">openapi.json</a></nav>'
+        f'{_missing(document)}<nav>{links}<a href="/openapi.json">openapi.json</a>'
+        '<a href="/asyncapi.json">asyncapi.json</a></nav>'
         f"{bodies}</body></html>"
     )
 

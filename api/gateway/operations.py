@@ -2,6 +2,7 @@
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from api.gateway.asyncapi import asyncapi
 from api.gateway.docs import page
 from api.gateway.documents import Documents
 from api.gateway.edge import OwnRoutes
@@ -26,6 +27,9 @@ def own_routes(keys: KeySource, documents: Documents) -> OwnRoutes:
     async def openapi() -> Response:
         return JSONResponse(await documents.merged())
 
+    async def events() -> Response:
+        return JSONResponse(asyncapi())
+
     async def docs() -> Response:
         # The page is text and style of ours: nothing in it may run or call out.
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -36,5 +40,6 @@ def own_routes(keys: KeySource, documents: Documents) -> OwnRoutes:
         "/readyz": readyz,
         "/metrics": metrics,
         "/openapi.json": openapi,
+        "/asyncapi.json": events,
         "/docs": docs,
     }

@@ -74,9 +74,20 @@ ROUTES = (
     Route("POST", "/v1/checkouts/{id}/cancel", "orders", ANYONE),
     Route("GET", "/v1/orders", "orders", USER),
     Route("GET", "/v1/orders/{id}", "orders", ANYONE),
+    Route("POST", "/v1/orders/{id}/cancel", "orders", ANYONE),
+    Route("POST", "/v1/admin/checkouts/{id}/resume", "orders", STAFF),
+    Route("POST", "/v1/admin/checkouts/{id}/resolve", "orders", STAFF),
+    Route("POST", "/v1/admin/orders/{id}/refund", "orders", STAFF),
     Route("GET", "/v1/admin/orders", "orders", STAFF),
     Route("GET", "/v1/admin/orders/{id}", "orders", STAFF),
     Route("GET", "/v1/admin/payments/{id}", "payments", STAFF),
+    # The provider proves itself by its signature, which the service checks.
+    Route("POST", "/v1/payments/webhooks/{provider}", "payments", ANYONE),
+    Route("GET", "/v1/fulfilments", "fulfilment", STAFF),
+    Route("GET", "/v1/fulfilments/{order_id}", "fulfilment", STAFF),
+    Route("POST", "/v1/fulfilments/{order_id}/ship", "fulfilment", STAFF),
+    Route("POST", "/v1/fulfilments/{order_id}/deliver", "fulfilment", STAFF),
+    Route("GET", "/v1/admin/notifications", "notifications", STAFF),
 )
 
 

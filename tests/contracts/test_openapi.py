@@ -59,7 +59,12 @@ PROMISED_ROUTES = [
 def document() -> dict[str, Any]:
     """What GET /openapi.json answers while every service is there."""
     secret = SecretStr("no server is asked for a document")
-    settings = Settings(identity_secret=secret, order_token_secret=secret, auth_key_secret=secret)
+    settings = Settings(
+        identity_secret=secret,
+        order_token_secret=secret,
+        auth_key_secret=secret,
+        psp_webhook_secret=secret,
+    )
     documents: dict[str, Object] = {}
     for service in SERVICES:
         module = import_module(f"api.{service.name}.app")

@@ -4,17 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
+from contracts.fulfilment import ShipmentState
 from contracts.orders import OrderState
-from sandbox.psp.models import Entry
+from sandbox.psp.models import Entry, Kind
+from services.fulfilment.factory import open_fulfilment
+from services.fulfilment.service import FulfilmentService
+from services.fulfilment.shipment import Shipment
 from services.inventory.factory import open_inventory
 from services.orders.factory import open_orders
 from services.orders.order import Order
 from services.orders.service import OrdersService
-from tests.e2e.shop import Shop, held_in
+from tests.e2e.shop import Shop
 from tests.polling import until
 
 END_SECONDS = 60.0
 PAGE = 200
+_BOUGHT = (OrderState.CONFIRMED, OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 
 
 async def audit(shop: Shop) -> None:
@@ -30,32 +35,44 @@ async def audit(shop: Shop) -> None:
         *_lost(shop.acknowledged, placed),
         *_money(placed, await shop.ledger()),
         *await _stock(shop, placed),
+        *await _parcels(shop, placed),
     ]
     assert not faults, "\n".join(faults)
 
 
 def _lost(acknowledged: set[str], placed: dict[str, Order]) -> Iterator[str]:
     for order_id in acknowledged:
-        if order_id not in placed or placed[order_id].state is not OrderState.CONFIRMED:
-            yield f"order {order_id} was acknowledged with 201 and is not confirmed"
+        if order_id not in placed or not placed[order_id].was_confirmed:
+            yield f"order {order_id} was acknowledged with 201 and was not confirmed"
 
 
 def _money(placed: dict[str, Order], ledger: list[Entry]) -> Iterator[str]:
-    """One authorisation for each confirmed order over its total, nothing held for any other."""
+    """What the provider holds or has kept of each order is what the order says: all, part or nothing."""
     by_order: dict[str, list[Entry]] = defaultdict(list)
     for entry in ledger:
         by_order[entry.reference].append(entry)
     for order_id in placed.keys() | by_order.keys():
         order = placed.get(order_id)
-        due = [order.total.amount] if order is not None and order.state is OrderState.CONFIRMED else []
-        held = held_in(by_order[order_id])
+        due = order.total.amount - order.refunded if order is not None and order.state in _BOUGHT else 0
+        held = _kept(by_order[order_id])
         if held != due:
             state = order.state if order is not None else "unknown to us"
-            yield f"order {order_id} is {state}: {held} held at the provider, {due} due"
+            yield f"order {order_id} is {state}: {held} held or kept at the provider, {due} due"
+
+
+def _kept(entries: list[Entry]) -> int:
+    """What one order's buyer is without, over all its authorisations: captured and not refunded, or held."""
+    kept: Counter[str | None] = Counter()
+    for entry in entries:
+        if entry.kind is Kind.AUTHORIZED:
+            kept[entry.authorization_id] += entry.amount
+        elif entry.kind in (Kind.VOIDED, Kind.REFUNDED):
+            kept[entry.authorization_id] -= entry.amount
+    return kept.total()
 
 
 async def _stock(shop: Shop, placed: dict[str, Order]) -> list[str]:
-    """What is reserved of each sku is what the confirmed orders hold of it."""
+    """What is reserved of each sku is what the orders hold of it that have not left the building."""
     sold: Counter[str] = Counter()
     for order in placed.values():
         if order.state is OrderState.CONFIRMED:
@@ -67,6 +84,26 @@ async def _stock(shop: Shop, placed: dict[str, Order]) -> list[str]:
         for sku, stock in stocks.items()
         if stock.reserved != sold[sku] or stock.reserved > stock.on_hand
     ]
+
+
+async def _parcels(shop: Shop, placed: dict[str, Order]) -> list[str]:
+    """Every order that was bought has its shipment, and none that was not has one under way."""
+    async with open_fulfilment(shop.settings) as fulfilment:
+        shipments = {shipment.order_id: shipment.state async for shipment in _shipments(fulfilment)}
+    return [
+        f"order {order.id} is {order.state} and its shipment {shipments.get(order.id)}"
+        for order in placed.values()
+        if (shipments.get(order.id, ShipmentState.STOPPED) is not ShipmentState.STOPPED)
+        != (order.state in _BOUGHT)
+    ]
+
+
+async def _shipments(fulfilment: FulfilmentService) -> AsyncIterator[Shipment]:
+    after = None
+    while page := await fulfilment.shipments(state=None, after=after, limit=PAGE):
+        for shipment in page:
+            yield shipment
+        after = (page[-1].created_at, page[-1].order_id)
 
 
 async def _all(orders: OrdersService) -> AsyncIterator[Order]:

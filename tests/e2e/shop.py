@@ -1,5 +1,6 @@
 """The shop behind the gateway, as its staff keeps it and an auditor may look into it."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from contracts.identity import Role
 from runtime.settings import PREFIX, Settings
 from sandbox.psp.models import Entry, Kind
 from services.auth.factory import open_accounts
-from tests.e2e.shopper import PASSWORD, PRICE, Shopper, euros
+from tests.e2e.shopper import PASSWORD, PRICE, Answer, Shopper, euros
 from tests.gateway_peers import bearer
+from tests.polling import until
 
 
 @dataclass
@@ -64,6 +66,77 @@ class Shop:
         """What is on hand and what is reserved."""
         stock = (await self.staff.get(f"/v1/inventory/{sku}")).body
         return stock["on_hand"], stock["reserved"]
+
+    async def ship(self, order_id: str) -> Answer:
+        """Hand the parcel over, as its packer does."""
+        body = {"carrier": "DHL", "tracking": f"TRACK-{order_id[:8]}"}
+        return await self.staff.call("POST", f"/v1/fulfilments/{order_id}/ship", body)
+
+    async def deliver(self, order_id: str) -> Answer:
+        return await self.staff.call("POST", f"/v1/fulfilments/{order_id}/deliver")
+
+    async def shipment(self, order_id: str) -> dict[str, Any]:
+        shipment: dict[str, Any] = (await self.staff.get(f"/v1/fulfilments/{order_id}")).body
+        return shipment
+
+    async def refund(self, order_id: str, amount: int | None) -> Answer:
+        body = {"reason": "it came broken"} | ({"amount": amount} if amount is not None else {})
+        return await self.staff.call("POST", f"/v1/admin/orders/{order_id}/refund", body)
+
+    async def order(self, order_id: str) -> dict[str, Any]:
+        """Any order, as the staff sees it."""
+        order: dict[str, Any] = (await self.staff.get(f"/v1/admin/orders/{order_id}")).body
+        return order
+
+    async def order_in(self, order_id: str, state: str) -> dict[str, Any]:
+        """The order, once it is in this state."""
+        order: dict[str, Any] = {}
+
+        async def is_so() -> bool:
+            order.update(await self.order(order_id))
+            return bool(order["state"] == state)
+
+        await until(is_so)
+        return order
+
+    async def paid_as(self, order_id: str, state: str) -> None:
+        """Return once the order's payment is in this state."""
+
+        async def is_so() -> bool:
+            return bool((await self.order(order_id))["payment"]["state"] == state)
+
+        await until(is_so)
+
+    async def settled_state(self, order_id: str) -> str:
+        """Whether a cancellation or the parcel won, once both have heard of it."""
+        order: dict[str, Any] = {}
+
+        async def is_settled() -> bool:
+            order.update(await self.order(order_id))
+            asked = order.get("cancellation") or {"state": "refused"}
+            return bool(order["state"] == "cancelled") or (
+                order["state"] == "shipped" and asked["state"] == "refused"
+            )
+
+        await until(is_settled)
+        return str(order["state"])
+
+    async def captured_of(self, order_id: str) -> int:
+        """What the provider has taken for an order and not given back."""
+        moved = Counter[Kind]()
+        for entry in await self.ledger():
+            if entry.reference == order_id:
+                moved[entry.kind] += entry.amount
+        return moved[Kind.CAPTURED] - moved[Kind.REFUNDED]
+
+    async def mail_about(self, order_id: str, *, subjects: int) -> None:
+        """Return once so many mails about an order have arrived."""
+
+        async def arrived() -> bool:
+            sent = (await self.staff.get(f"/v1/admin/notifications?order_id={order_id}")).body["items"]
+            return [each["state"] for each in sent] == ["sent"] * subjects
+
+        await until(arrived)
 
     async def ledger(self) -> list[Entry]:
         """Everything that the payment provider has on record."""

@@ -162,7 +162,7 @@ async def test_the_staff_sees_what_is_reserved_and_others_do_not(shop: Shop) -> 
     assert (await shop.staff.get(f"/v1/inventory/{sku}")).body == stock
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"])
 async def test_what_is_everybodys_needs_no_token(shop: Shop, path: str) -> None:
     assert (await shop.guest.get(path)).status == 200
 

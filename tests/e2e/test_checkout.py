@@ -168,7 +168,6 @@ async def test_a_running_checkout_shows_where_it_is(shop: Shop, platform: Platfo
         "inventory.reserve": "completed",
         "payments.authorize": "running",
         "orders.confirm": "waiting",
-        "carts.settle": "waiting",
     }
     authorizing = checkout["steps"][1]
     assert authorizing["attempts"] == 1
