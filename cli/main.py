@@ -11,6 +11,7 @@ from cli.bench import bench
 from cli.demo.command import demo
 from cli.down import down
 from cli.logs import logs
+from cli.mail import mail
 from cli.migrate import migrate
 from cli.seed import seed
 from cli.status import status
@@ -26,6 +27,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     down,
     status,
     logs,
+    mail,
     migrate,
     seed,
     bench,

@@ -24,6 +24,8 @@ class Psp:
     ledger_file: Path
     slow_seconds: float
     api_key: str = field(default_factory=token_urlsafe)
+    webhook_secret: str = field(default_factory=token_urlsafe)
+    webhook_url: str = ""
     _process: asyncio.subprocess.Process | None = None
 
     @property
@@ -51,6 +53,8 @@ class Psp:
                 "MICROMART_PSP_LEDGER": str(self.ledger_file),
                 "MICROMART_PSP_API_KEY": self.api_key,
                 "MICROMART_PSP_SLOW_SECONDS": str(self.slow_seconds),
+                "MICROMART_PSP_WEBHOOK_URL": self.webhook_url,
+                "MICROMART_PSP_WEBHOOK_SECRET": self.webhook_secret,
             },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -78,9 +82,11 @@ class Psp:
 
 
 @asynccontextmanager
-async def running_psp(folder: Path, *, slow_seconds: float = 0.5) -> AsyncIterator[Psp]:
-    """A provider with its ledger in `folder`, ended with the block."""
-    psp = Psp(free_port(), folder / "psp-ledger.jsonl", slow_seconds)
+async def running_psp(
+    folder: Path, *, slow_seconds: float = 0.5, webhook_url: str = ""
+) -> AsyncIterator[Psp]:
+    """A provider with its ledger in `folder`, ended with the block; it reports to the URL, if any."""
+    psp = Psp(free_port(), folder / "psp-ledger.jsonl", slow_seconds, webhook_url=webhook_url)
     try:
         await psp.start()
         yield psp
