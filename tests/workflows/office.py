@@ -272,6 +272,8 @@ async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -
         "temporal_address": servers.temporal_address,
         "provider_timeout_seconds": 1.0,
         "reconcile_seconds": 0.1,
+        # Events have tests of their own.
+        "events_enabled": False,
     }
     return Settings.model_validate(given)
 

@@ -195,6 +195,8 @@ async def _settings(
         "temporal_address": servers.temporal_address,
         "provider_timeout_seconds": 1.0,
         "reconcile_seconds": 0.1,
+        # Events have tests of their own.
+        "events_enabled": False,
         "shipment_reminder_seconds": reminder_seconds,
     }
     return Settings.model_validate(given)

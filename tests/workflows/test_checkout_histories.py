@@ -8,6 +8,7 @@ import pytest
 
 from contracts.checkout import Checkout
 from tests.workflows.shop import Shop
+from tests.workflows.test_checkout_actions import act
 from tests.workflows.test_checkout_replay import replayer
 
 FOLDER = Path(__file__).parent / "histories"
@@ -57,7 +58,16 @@ async def taken_over(shop: Shop) -> Checkout:
     return checkout
 
 
-@pytest.mark.parametrize("ending", [confirmed, declined, cancelled, expired, taken_over])
+async def waited(shop: Shop) -> Checkout:
+    checkout = await shop.placed("tok_action_required")
+    await shop.bought(checkout)
+    await act((await shop.order(checkout)).action_url or "", "approve")
+    await shop.checkouts.payment_reported(checkout.order_id)
+    await shop.handle(checkout).result()
+    return checkout
+
+
+@pytest.mark.parametrize("ending", [confirmed, declined, cancelled, expired, taken_over, waited])
 async def test_a_history_replays(shop: Shop, ending: object) -> None:
     checkout = await ending(shop)  # type: ignore[operator]
     history = await shop.handle(checkout).fetch_history()

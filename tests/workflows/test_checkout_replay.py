@@ -21,7 +21,7 @@ def replayer() -> Replayer:
 
 
 def test_there_are_histories_of_every_end() -> None:
-    ends = {"confirmed", "declined", "cancelled", "expired", "taken_over"}
+    ends = {"confirmed", "declined", "cancelled", "expired", "taken_over", "waited"}
     assert {path.stem for path in HISTORIES} >= ends
 
 
