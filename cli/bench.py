@@ -13,13 +13,17 @@ from runtime.embedded.errors import PlatformError
 
 if TYPE_CHECKING:
     from proof.bench import Part
-    from proof.report import BenchReport, Figure, Measured
+    from proof.figure import Figure
+    from proof.measured import Measured
+    from proof.report import BenchReport
 
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="One short run, to tune with.")] = False,
     json_path: Annotated[Path, typer.Option("--json", help="Where the JSON goes.")] = Path("bench.json"),
-    only: Annotated[str, typer.Option(help="By comma: floor, checkout, flow, gateway, up, memory.")] = "",
+    only: Annotated[
+        str, typer.Option(help="By comma: floor, checkout, flow, events, relay, gateway, up, memory.")
+    ] = "",
     data: Annotated[
         Path | None, typer.Option(help="Keep data and logs in this folder; else a temporary one is used.")
     ] = None,
@@ -69,6 +73,8 @@ def _show(report: "BenchReport") -> None:
         markup=False,
     )
     console.print(_figures(report.figures))
+    if report.effects_ms:
+        console.print(_effects(report))
     if any(report.cpu_ms_per_request.values()):
         console.print(_cpu(report))
     if report.others_cores is not None and report.others_cores > NOISE:
@@ -79,18 +85,28 @@ def _show(report: "BenchReport") -> None:
 
 
 def _figures(figures: "list[Figure]") -> Table:
-    table = Table("", "measured", "of the floor", "goal", "", box=None, header_style="bold")
+    table = Table("", "measured", "ratio", "goal", "", box=None, header_style="bold")
     for column in table.columns[1:4]:
         column.justify = "right"
     for figure in figures:
-        factor = " x floor" if figure.of_floor is not None else f" {figure.unit}".rstrip()
+        unit = f" x {figure.ratio_to}" if figure.ratio is not None else f" {figure.unit}".rstrip()
         table.add_row(
             figure.name,
             f"{figure.value:,.1f} {figure.unit}",
-            f"{figure.of_floor:.2f} x" if figure.of_floor is not None else "",
-            f"{figure.bound} {figure.goal:,g}{factor}" if figure.goal is not None else "",
+            f"{figure.ratio:.2f} x {figure.ratio_to}" if figure.ratio is not None else "",
+            f"{figure.bound} {figure.goal:,g}{unit}" if figure.goal is not None else "",
             {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}[figure.met],
         )
+    return table
+
+
+def _effects(report: "BenchReport") -> Table:
+    """How long each handler's events took to have their effect."""
+    table = Table("handler", title="ms from commit to effect", box=None, header_style="bold")
+    for column in ("events", "p50", "p99", "highest"):
+        table.add_column(column, justify="right")
+    for handler, one in report.effects_ms.items():
+        table.add_row(handler, str(one.events), f"{one.p50:.0f}", f"{one.p99:.0f}", f"{one.highest:.0f}")
     return table
 
 

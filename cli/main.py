@@ -13,6 +13,7 @@ from cli.down import down
 from cli.logs import logs
 from cli.mail import mail
 from cli.migrate import migrate
+from cli.reactions import reactions
 from cli.seed import seed
 from cli.status import status
 from cli.up import up
@@ -28,12 +29,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     status,
     logs,
     mail,
+    reactions,
     migrate,
     seed,
     bench,
 )
 # Groups of commands by their module, imported only when called; each holds a Typer of its own name.
-GROUPS = {"users": "cli.users"}
+GROUPS = {"events": "cli.events.commands", "users": "cli.users"}
 
 
 class MicroMart(TyperGroup):

@@ -1,6 +1,7 @@
 """One checkout, watched from both sides while it happens: Temporal's history, and the shop's stock."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +18,9 @@ from runtime.clock import utc_now
 
 # From the answer to the end of the workflow, which may still have its books to close.
 END_SECONDS = 15.0
+
+# What the buyer does whom a checkout sends to a page: told how it stands, and which page.
+Acts = Callable[[CheckoutView, str], Awaitable[None]]
 
 
 @dataclass
@@ -51,7 +55,9 @@ class Checkouts:
         self._console = console
         self.placed: list[WatchedCheckout] = []
 
-    async def place(self, order: PlaceCheckout, key: str, *, watching: str) -> WatchedCheckout:
+    async def place(
+        self, order: PlaceCheckout, key: str, *, watching: str, acts: Acts | None = None
+    ) -> WatchedCheckout:
         """Place it and see it to its end, watching one sku's stock; NotShown where no end comes in time."""
         before = {placed.id for placed in await self._shop.orders()}
         seen = WatchedCheckout(order, key, watching, utc_now())
@@ -61,7 +67,12 @@ class Checkouts:
         try:
             seen.reply = await self._shop.place(order, key)
             seen.answered_ms = seen.after_ms(utc_now())
-            if seen.reply.status == 202 or seen.reply.location is None:
+            waiting = seen.reply.read(CheckoutView) if seen.reply.status == 202 else None
+            if acts is not None and waiting is not None and waiting.next_action is not None:
+                self._tell(seen, seen.answered_ms, "bold", f"answered {seen.reply}", "the buyer has to act")
+                await acts(waiting, waiting.next_action.url)
+                self._tell(seen, seen.after_ms(utc_now()), "bold", "the buyer has acted", "")
+            elif seen.reply.status == 202 or seen.reply.location is None:
                 where = await self._where_it_hangs(seen)
                 raise NotShown(f"the checkout has an answer in time; found {seen.reply}{where}")
             await self._ended(steps)
@@ -71,7 +82,8 @@ class Checkouts:
             await asyncio.gather(steps, stock, return_exceptions=True)
         seen.checkout = await self._shop.checkout(seen.order_id)
         await self._look_at_stock(seen)
-        self._tell(seen, seen.answered_ms, "bold", f"answered {seen.reply}", "")
+        if seen.reply.status != 202:
+            self._tell(seen, seen.answered_ms, "bold", f"answered {seen.reply}", "")
         return seen
 
     async def _ended(self, steps: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""micromart demo: boot, seed, buy, be declined, and say where to look at it."""
+"""micromart demo: boot, seed, play the story, and say where to look at it."""
 
 import signal
 import time
@@ -66,12 +66,13 @@ async def _play(data: Path, findings: "Findings") -> None:
     from runtime.temporal import connect
 
     settings = settings_of_platform(data)
-    story = await play(settings, await connect(settings), findings, console)
+    stage = await play(settings, await connect(settings), findings, console, data)
     if findings.all_hold:
         console.print(f"\n[bold green]all {findings.verified} facts verified[/]")
     else:
         console.print(f"\n[bold red]{findings.failed} not verified[/], {findings.verified} verified")
-    tell_links(story.checkouts, settings, data, console)
+    if stage is not None:
+        tell_links(stage, settings)
 
 
 def _stay(folder: DataFolder) -> None:

@@ -1,4 +1,4 @@
-"""The payment provider's own books: an outsider's word on what was charged."""
+"""The payment provider's own books, an outsider's word on what was charged; and the buyer's bank."""
 
 import aiohttp
 from pydantic import BaseModel
@@ -11,14 +11,24 @@ _DECLINED = "declined"
 
 
 class Authorization(BaseModel):
-    """An amount held on a card, or one that the card's bank refused to hold."""
+    """An amount held on a card, or one that the card's bank refused to hold, and what became of it."""
 
     status: str
     amount: int
+    captured: int
+    refunded: int
     currency: str
 
+    @property
+    def total(self) -> Money:
+        return self._money(self.amount)
+
     def __str__(self) -> str:
-        return f"{Money(amount=self.amount, currency=self.currency)} {self.status}"
+        held = f"{self._money(self.captured)} captured" if self.captured else f"{self.total} {self.status}"
+        return f"{held}, {self._money(self.refunded)} refunded" if self.refunded else held
+
+    def _money(self, amount: int) -> Money:
+        return Money(amount=amount, currency=self.currency)
 
 
 class _Authorizations(BaseModel):
@@ -42,3 +52,15 @@ class Provider:
                 raise NotShown(f"the payment provider shows its books; found {response.status}")
             found = _Authorizations.model_validate_json(await response.read())
         return [authorization for authorization in found.items if authorization.status != _DECLINED]
+
+    async def books_on(self, order_id: str) -> str:
+        """The same, for people."""
+        return "; ".join(map(str, await self.held_for(order_id))) or "nothing"
+
+    async def approve(self, url: str) -> int:
+        """Say yes on the bank's page, as the buyer who was sent there; answers its status."""
+        async with self._session.get(url) as page:
+            if page.status != 200:
+                raise NotShown(f"the buyer's bank shows its page; found {page.status}")
+        async with self._session.post(url, json={"outcome": "approve"}) as answer:
+            return answer.status

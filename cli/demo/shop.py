@@ -90,6 +90,12 @@ class Shop:
     async def orders(self) -> Sequence[OrderView]:
         return (await self._call("GET", "/v1/orders", Page[OrderView])).items
 
+    async def order(self, order_id: str) -> OrderView:
+        return await self._call("GET", f"/v1/orders/{order_id}", OrderView)
+
+    async def cancel(self, order_id: str) -> Reply:
+        return await self._send("POST", f"/v1/orders/{order_id}/cancel")
+
     async def _call(
         self,
         method: str,
@@ -119,3 +125,8 @@ class Shop:
             method, path, data=data, params=query, headers=self._headers | (headers or {})
         ) as response:
             return Reply(response.status, await response.read(), response.headers.get("location"))
+
+
+def contents_of(cart: CartView) -> str:
+    """What a cart holds, for people."""
+    return ", ".join(f"{line.quantity} × {line.title} ({line.sku})" for line in cart.items) or "nothing"

@@ -108,3 +108,16 @@ def verdict(name: str, broken: Iterable[str]) -> str:
 def unkept(name: str, now: Iterable[str], promised: Iterable[str]) -> str:
     """What to tell whoever added a promise that no snapshot keeps."""
     return f"not in {name} yet: {', '.join(sorted(set(now) - set(promised)))}\n{_HOW_TO_ACCEPT}"
+
+
+def unread(published: Fields, facts: Fields) -> Iterator[str]:
+    """What a consumer declares and nobody publishes, or publishes as something that it does not take."""
+    told = _plain(published)
+    for field, kind in _plain(facts).items():
+        if field not in told:
+            yield f"{field} is not published"
+            continue
+        taken = set(kind.split(" or "))
+        # Whoever takes any string takes a moment and a name out of a list, too.
+        if odd := {one for one in told[field].split(" or ") if not {one, one.partition(" ")[0]} & taken}:
+            yield f"{field} may be {' or '.join(sorted(odd))}, only {kind} is read"

@@ -1,5 +1,6 @@
-"""What the demo makes of a history, and of facts that do not hold."""
+"""What the demo makes of a history, of events, of the provider's books, and of facts that do not hold."""
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import pytest
 from rich.console import Console
 from temporalio.client import WorkflowHistory
 
+from cli.demo.eventlog import SeenEvent, events_since, hearers_of
 from cli.demo.findings import Findings, NotShown
+from cli.demo.provider import Authorization
 from cli.demo.saga import SagaStep, Timeline
+from contracts.events import Event, EventData
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HISTORIES = Path(__file__).parent.parent / "workflows" / "histories"
 
 
@@ -22,6 +27,12 @@ def told(name: str) -> list[SagaStep]:
 def findings() -> tuple[Findings, StringIO]:
     said = StringIO()
     return Findings(Console(file=said, width=200)), said
+
+
+def seen(kind: str, *, committed: int, came: int) -> SeenEvent:
+    """An event about one order, so many milliseconds after noon."""
+    at, on_the_bus = (NOON + timedelta(milliseconds=ms) for ms in (committed, came))
+    return SeenEvent(Event.of(kind, subject="o-1", sequence=1, time=at, data=EventData()), on_the_bus)
 
 
 def test_a_confirmed_checkout_is_told_step_by_step() -> None:
@@ -46,6 +57,60 @@ def test_a_local_activity_is_told_with_its_end_only() -> None:
     (step,) = [step for step in told("confirmed") if step.name == "orders.confirm"]
 
     assert (step.where, step.attempts, step.began) == ("inside the orders worker", 1, None)
+
+
+def test_what_follows_from_an_event_is_told_after_it_though_it_was_on_the_bus_before() -> None:
+    requested = seen("fulfilment.shipping_requested", committed=0, came=40)
+    captured = seen("payments.captured", committed=10, came=30)
+    shipped = seen("fulfilment.shipped", committed=20, came=50)
+
+    told = events_since("fulfilment.shipping_requested", [captured, requested, shipped])
+
+    assert told == [requested, captured, shipped]
+
+
+def test_what_was_committed_before_is_another_story() -> None:
+    placed, confirmed = (
+        seen("order.placed", committed=0, came=9),
+        seen("order.confirmed", committed=5, came=9),
+    )
+
+    assert events_since("order.confirmed", [placed, confirmed]) == [confirmed]
+
+
+def test_nothing_is_told_before_what_it_follows_from() -> None:
+    assert events_since("order.confirmed", [seen("fulfilment.opened", committed=5, came=9)]) == []
+
+
+def test_an_event_is_about_an_order_by_its_subject_or_by_what_it_says() -> None:
+    settled = Event.of("carts.cart_settled", subject="c-1", sequence=1, time=NOON, data=EventData())
+    named = settled.model_copy(update={"data": {"order_id": "o-1"}})
+
+    assert SeenEvent(named, NOON).is_about("o-1")
+    assert seen("order.confirmed", committed=0, came=0).is_about("o-1")
+    assert not SeenEvent(settled, NOON).is_about("o-1")
+
+
+def test_who_hears_an_event_is_read_from_the_workers_lists() -> None:
+    assert hearers_of("order.confirmed") == ("carts", "fulfilment", "notifications")
+    assert hearers_of("order.completed") == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "captured", "refunded", "told_as"),
+    [
+        ("authorized", 0, 0, "37.70 EUR authorized"),
+        ("voided", 0, 0, "37.70 EUR voided"),
+        ("captured", 3770, 0, "37.70 EUR captured"),
+        ("captured", 3770, 990, "37.70 EUR captured, 9.90 EUR refunded"),
+    ],
+)
+def test_the_providers_books_are_told_with_what_became_of_an_amount(
+    status: str, captured: int, refunded: int, told_as: str
+) -> None:
+    booked = Authorization(status=status, amount=3770, captured=captured, refunded=refunded, currency="EUR")
+
+    assert str(booked) == told_as
 
 
 def test_nothing_verified_is_not_everything_verified() -> None:
