@@ -78,11 +78,14 @@ class Psp:
         head = (
             f"POST {PATH} HTTP/1.1\r\nHost: psp\r\nAuthorization: Bearer {API_KEY}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"Idempotency-Key: {key}\r\n\r\n"
+            f"Idempotency-Key: {key}\r\nExpect: 100-continue\r\n\r\n"
         )
-        _, writer = await asyncio.open_connection(self.host, self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
-            writer.write(head.encode() + body)
+            writer.write(head.encode())
+            # It has the request in its hands: whatever is sent from here on comes behind it.
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(body)
             await writer.drain()
             yield
         finally:

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -19,7 +17,6 @@ from services.auth.errors import BadCredentials, EmailTaken, InvalidPassword
 from services.auth.passwords import Passwords
 from services.auth.service import Accounts, Change
 from services.auth.store import AuthStore, User
-from services.auth.tables import AuthTable
 from tests.conftest import FreshDatabase
 
 EMAIL, PASSWORD = "ada@example.com", SecretStr("correct horse")
@@ -171,13 +168,3 @@ async def test_the_newest_accounts_come_first(parts: Parts) -> None:
         "user2@example.com",
         "user1@example.com",
     ]
-
-
-async def test_the_migrations_make_the_tables_that_the_code_knows(parts: Parts) -> None:
-    # The relay's partial index is known to the migration that makes every service's outbox, and only there.
-    options = {"include_object": lambda _, name, *__: name != "outbox_unpublished"}
-    async with parts.database.begin() as connection:
-        differences = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), AuthTable.metadata)
-        )
-    assert differences == []
