@@ -20,8 +20,8 @@ def ask_temporal(settings: Settings, question: "Callable[[Client], Awaitable[Ans
     from temporalio.runtime import Runtime, TelemetryConfig
 
     answer = asyncio.run(_asked(settings, question, Runtime(telemetry=TelemetryConfig())))
-    # The SDK's threads call into Python a moment longer than an answer takes, and an interpreter that ends
-    # meanwhile is aborted (temporalio/sdk-python#300): once nothing holds their runtime, it has waited for them.
+    # The SDK's threads call into Python for a moment after an answer, and an interpreter that ends meanwhile
+    # is aborted (temporalio/sdk-python#300). Once nothing holds their runtime, it has waited for them.
     gc.collect()
     if isinstance(answer, Unavailable):
         raise answer

@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -30,8 +31,11 @@ from runtime.trace import bind_trace
 log = get_logger(__name__)
 
 
-async def connect(settings: Settings, *, lazy: bool = False) -> Client:
-    """A client of our namespace; a lazy one connects with its first call: Temporal may be down now."""
+async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+    """A client of our namespace; a lazy one connects with its first call: Temporal may be down now.
+
+    Its threads belong to the SDK's own runtime, which lives as long as the process, unless one is given.
+    """
     key = settings.temporal_api_key
     return await Client.connect(
         settings.temporal_address,
@@ -41,6 +45,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         api_key=key.get_secret_value() if key is not None else None,
         lazy=lazy,
         grpc_compression=GrpcCompression.NONE,
+        runtime=runtime,
     )
 
 

@@ -482,6 +482,12 @@ async def test_the_documents_tell_of_every_service_that_answers(
     assert merged["x-unavailable"] == ["carts"]
 
 
+async def test_what_the_services_say_is_told_whether_they_answer_or_not() -> None:
+    async with gateway_before(settings(NOBODY)) as client, client.get("/asyncapi.json") as response:
+        document = await response.json()
+    assert document["channels"]["orders"]["address"] == "events:orders:{shard}"
+
+
 async def test_requests_are_counted_by_the_pattern_of_their_route(client: aiohttp.ClientSession) -> None:
     async with client.get("/v1/products/some-slug") as response:
         assert response.status == 200
