@@ -24,6 +24,7 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of the whole platform in one process: two platforms would fight for two cores."""
     for item in items:
