@@ -1,5 +1,6 @@
 """A producer's outbox, the bus and a consumer with a store of its own: what the tests of events work with."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -46,10 +47,13 @@ class Listener:
 
     database: Database
     failing: dict[str, Exception] = field(default_factory=dict)
+    hanging: set[str] = field(default_factory=set)
     attempts: list[tuple[str, int]] = field(default_factory=list)
 
     async def hear(self, heard: Heard[SaidFacts]) -> None:
         self.attempts.append((heard.subject, heard.facts.number))
+        if heard.subject in self.hanging:
+            await asyncio.Event().wait()
         async with self.database.begin() as connection:
             if not await first_time(connection, InboxRow, heard, utc_now()):
                 return

@@ -64,6 +64,18 @@ async def test_a_failing_subject_is_parked_and_its_siblings_go_on(bench: Bench) 
     assert await bench.heard(again=True) == 0, "what is parked is acknowledged"
 
 
+async def test_a_reaction_that_hangs_is_cut_off_and_its_siblings_go_on(bench: Bench) -> None:
+    hanging, sibling = a_subject(), a_subject()
+    bench.listener.hanging.add(hanging)
+    await bench.say(hanging, 1)
+    await bench.say(sibling, 1)
+    await bench.relayed()
+    await bench.heard()
+    assert await bench.effects(sibling) == [1]
+    [parked] = bench.retries.joined
+    assert (parked.subject, parked.reason) == (hanging, "not done within 0.8 s")
+
+
 async def test_later_events_of_a_parked_subject_wait_behind_the_first(bench: Bench) -> None:
     subject = a_subject()
     bench.listener.failing[subject] = RuntimeError("no")
