@@ -1,32 +1,27 @@
 """The benchmark from its beginning to its end, in one run on one machine."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from proof.bench_platform import SKUS, BenchPlatform, bench_platform
+from proof.bench_platform import BenchPlatform, bench_platform
 from proof.children import child
-from proof.errors import CannotMeasure
+from proof.events_bench import EventsBench
 from proof.floor import QUEUES
 from proof.gateway_bench import measure_gateway
-from proof.load import READY, Load, Sample, Subject
+from proof.load import Subject
 from proof.machine import this_machine
-from proof.meter import cpu_meter, memory_of
-from proof.report import ALONE, CHECKOUT_CLIENTS, FLOW_CLIENTS, NOISE, Measured, Memory, Phase
+from proof.measured import Measured, Memory
+from proof.meter import memory_of
+from proof.relay_bench import RelayExtent, measure_relay
+from proof.report import ALONE, CHECKOUT_CLIENTS, FLOW_CLIENTS
+from proof.sending import Sending, Tell, Volume
 
 START_SECONDS = 30.0
-PHASE_SECONDS = 240.0
-# What the load before has left to do in the background must not burden the next.
-IDLE_CORES = 0.1
-IDLE_SECONDS = 0.5
-SETTLE_SECONDS = 10.0
-
-Tell = Callable[[str], None]
+ONE_SECONDS = 60.0
 
 
 class Part(StrEnum):
@@ -35,6 +30,8 @@ class Part(StrEnum):
     FLOOR = "floor"
     CHECKOUT = "checkout"
     FLOW = "flow"
+    EVENTS = "events"
+    RELAY = "relay"
     GATEWAY = "gateway"
     UP = "up"
     MEMORY = "memory"
@@ -49,6 +46,8 @@ class Extent(BaseModel):
     alone_seconds: float
     crowded: dict[Subject, int]
     crowded_seconds: float
+    half_seconds: float
+    relay: RelayExtent
     gateway_seconds: float
 
 
@@ -59,6 +58,8 @@ FULL = Extent(
     alone_seconds=10,
     crowded={Subject.FLOOR: 800, Subject.CHECKOUT: 640, Subject.FLOW: 400},
     crowded_seconds=16,
+    half_seconds=20,
+    relay=RelayExtent(runs=3, relayed=20_000, backlog=10_000),
     gateway_seconds=5,
 )
 QUICK = Extent(
@@ -68,6 +69,8 @@ QUICK = Extent(
     alone_seconds=6,
     crowded={Subject.FLOOR: 480, Subject.CHECKOUT: 384, Subject.FLOW: 240},
     crowded_seconds=10,
+    half_seconds=12,
+    relay=RelayExtent(runs=1, relayed=20_000, backlog=10_000),
     gateway_seconds=3,
 )
 
@@ -89,9 +92,11 @@ async def measure(parts: Collection[Part], *, quick: bool, data: Path | None, te
     """
     extent = QUICK if quick else FULL
     measured = Measured(machine=this_machine(), quick=quick)
-    if set(parts) - {Part.GATEWAY}:
+    if set(parts) - {Part.GATEWAY, Part.RELAY}:
         async with bench_platform(data) as platform:
             await _Bench(platform, extent, measured, tell).run(parts)
+    if Part.RELAY in parts:
+        measured.relay = await measure_relay(extent.relay, tell)
     if Part.GATEWAY in parts:
         tell(f"gateway alone: {extent.runs} x {extent.gateway_seconds:.0f} s")
         measured.gateway = await measure_gateway(extent.gateway_seconds, extent.runs)
@@ -107,7 +112,7 @@ class _Bench:
         self._extent = extent
         self._measured = measured
         self._tell = tell
-        self._floor: dict[str, int] = {}
+        self._sending = Sending(platform, tell)
 
     async def run(self, parts: Collection[Part]) -> None:
         self._tell("starting a platform on new data")
@@ -115,7 +120,8 @@ class _Bench:
         self._tell("filling the shop")
         await self._platform.fill()
         if Part.MEMORY in parts:
-            await self._load(0, Subject.FLOW, ALONE, requests=1, seconds=PHASE_SECONDS, warm_up=0)
+            one = Volume(clients=ALONE, requests=1, seconds=ONE_SECONDS, warm_up=0)
+            await self._sending.send(0, Subject.FLOW, one)
             self._measured.memory = self._memory("after the demo")
         if Part.UP in parts:
             await self._measure_up()
@@ -127,6 +133,15 @@ class _Bench:
                         await self._measure_load(run, subject, clients)
         if Part.MEMORY in parts and loads:
             self._measured.memory_after_load = self._memory("after the load")
+        if Part.EVENTS in parts:
+            events = EventsBench(
+                self._platform,
+                self._sending,
+                self._crowded(Subject.CHECKOUT, CHECKOUT_CLIENTS),
+                self._extent.half_seconds,
+                self._tell,
+            )
+            self._measured.turns = await events.run(self._extent.runs)
 
     def _memory(self, when: str) -> Memory:
         memory = Memory(by_process=memory_of(self._platform.pids))
@@ -141,58 +156,26 @@ class _Bench:
             self._tell(f"run {run}  up on existing data: {seconds:.1f} s")
 
     async def _measure_load(self, run: int, subject: Subject, clients: int) -> None:
-        alone = clients == ALONE
-        phase = await self._load(
-            run,
-            subject,
-            clients,
-            requests=self._extent.alone if alone else self._extent.crowded[subject],
-            seconds=self._extent.alone_seconds if alone else self._extent.crowded_seconds,
-            warm_up=self._extent.warm_up if alone else clients,
-        )
+        volume = self._alone if clients == ALONE else self._crowded(subject, clients)
+        phase = await self._sending.send(run, subject, volume)
         self._measured.phases.append(phase)
-        sample = phase.sample
-        figures = f"p50 {sample.p50_ms:6.1f} ms  p95 {sample.p95_ms:6.1f} ms  {sample.per_second:6.1f}/s"
-        failed = f"  {sample.failed} failed: {sample.failures}" if sample.failed else ""
-        others = f"  others use {phase.cpu.others_cores:.1f} cores" if phase.cpu.others_cores > NOISE else ""
-        self._tell(f"run {run}  {subject:<8} {clients:>2} clients  {figures}{failed}{others}")
+        self._sending.tell(phase)
 
-    async def _load(
-        self, run: int, subject: Subject, clients: int, *, requests: int, seconds: float, warm_up: int
-    ) -> Phase:
-        await self._settle()
-        state = self._platform.state
-        load = Load(
-            subject=subject,
-            clients=clients,
-            requests=requests,
-            seconds=seconds,
-            warm_up=warm_up,
-            gateway=state.gateway,
-            skus=SKUS,
-            temporal_address=state.temporal_address,
-            temporal_namespace=state.temporal_namespace,
+    @property
+    def _alone(self) -> Volume:
+        extent = self._extent
+        return Volume(
+            clients=ALONE, requests=extent.alone, seconds=extent.alone_seconds, warm_up=extent.warm_up
         )
-        async with child("proof.load") as generator:
-            await generator.tell(load.model_dump_json())
-            if (said := await generator.hear(PHASE_SECONDS)) != READY:
-                raise CannotMeasure(f"the load generator said {said!r}")
-            cpu = cpu_meter(self._platform.pids | self._floor | {"load generator": generator.pid})
-            await generator.tell("go")
-            sample = Sample.model_validate_json(await generator.hear(PHASE_SECONDS))
-            phase = Phase(run=run, subject=subject, clients=clients, sample=sample, cpu=cpu())
-        if not sample.completed:
-            raise CannotMeasure(f"no {subject} request ended well: {sample.failures}")
-        return phase
 
-    async def _settle(self) -> None:
-        """Wait until the platform and the floor have come to rest, for a bounded time."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            read = cpu_meter(self._platform.pids | self._floor)
-            await asyncio.sleep(IDLE_SECONDS)
-            if read().cores < IDLE_CORES:
-                return
+    def _crowded(self, subject: Subject, clients: int) -> Volume:
+        extent = self._extent
+        return Volume(
+            clients=clients,
+            requests=extent.crowded[subject],
+            seconds=extent.crowded_seconds,
+            warm_up=clients,
+        )
 
     @asynccontextmanager
     async def _floor_workers(self) -> AsyncIterator[None]:
@@ -204,8 +187,8 @@ class _Bench:
                     child("proof.floor_worker", state.temporal_address, state.temporal_namespace, queue)
                 )
                 await worker.hear(START_SECONDS)
-                self._floor[queue] = worker.pid
+                self._sending.others[queue] = worker.pid
             try:
                 yield
             finally:
-                self._floor.clear()
+                self._sending.others.clear()

@@ -1,14 +1,16 @@
 """The benchmark's own platform: started, filled and stopped by the command line, as a user does it."""
 
 import asyncio
+import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import rmtree
+from types import MappingProxyType
 
 from api.inventory.views import SetStock, StockView
 from api.products.views import CategoryView, ProductView
@@ -21,6 +23,7 @@ from runtime.embedded.folder import DataFolder
 from runtime.embedded.state import PlatformState
 from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
+from runtime.settings import PREFIX
 
 SKUS = tuple(f"BENCH-{number:02}" for number in range(16))
 ON_HAND = 10_000_000
@@ -52,10 +55,22 @@ class BenchPlatform:
         processes = {one.name: one.pid.number for one in state.processes if one.pid is not None}
         return processes | {"supervisor": state.supervisor.number}
 
-    async def up(self) -> float:
+    def url_of(self, process: str) -> str:
+        """Where one of its processes listens."""
+        return next(one.url for one in self.state.processes if one.name == process)
+
+    def database_url(self, service: str) -> str:
+        return self.connections[f"{PREFIX}{service.upper()}_DATABASE_URL"]
+
+    @property
+    def connections(self) -> dict[str, str]:
+        return connection_settings(self._data)
+
+    async def up(self, *, events: bool = True, only: Sequence[str] = ()) -> float:
         """Start it; answers the seconds from the command's start to its end, when all is ready."""
         began = time.perf_counter()
-        await self._run("up", "--ports", "auto", "--detach")
+        options = ["--ports", "auto", "--detach", "--only", ",".join(only)]
+        await self._run("up", *options, environment={f"{PREFIX}EVENTS_ENABLED": str(events)})
         return time.perf_counter() - began
 
     async def down(self) -> None:
@@ -65,7 +80,7 @@ class BenchPlatform:
     async def fill(self) -> None:
         """The demo shop, and what the benchmark buys. Safe to repeat."""
         await self._run("seed")
-        settings = connection_settings(self._data)
+        settings = self.connections
         signer = IdentitySigner(settings["MICROMART_IDENTITY_SECRET"])
         async with ServiceClient(settings["MICROMART_PRODUCTS_URL"], signer) as products:
             await _make_products(products)
@@ -74,13 +89,20 @@ class BenchPlatform:
                 stock = SetStock(on_hand=ON_HAND)
                 await inventory.call("PUT", f"/v1/inventory/{sku}", StockView, body=stock, identity=STAFF)
 
-    async def _run(self, command: str, *options: str) -> None:
+    async def migrate(self, service: str) -> None:
+        """Bring one service's store up to date; safe to repeat."""
+        await self._run("migrate", service)
+
+    async def _run(
+        self, command: str, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Run a command on this folder; one that is not waited for any more is asked to clean up first."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cli.main", command, "--data", str(self._data), *options),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | environment,
             start_new_session=True,
         )
         try:

@@ -4,11 +4,10 @@ It reads a Load from its standard input, writes `ready` once warm, begins at the
 """
 
 import asyncio
-import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from enum import StrEnum
 from itertools import takewhile
 
@@ -16,6 +15,7 @@ import uvloop
 from pydantic import BaseModel
 
 from proof.buyers import PREPARED_AT_ONCE, Buyer, CheckoutBuyer, FloorBuyer, GatewayBuyer, RequestFailed
+from proof.percentiles import percentiles
 
 READY = "ready"
 
@@ -31,7 +31,8 @@ class Subject(StrEnum):
 class Load(BaseModel):
     """So many requests by so many clients, each of which waits for its answer.
 
-    No request begins after `seconds`: a slow machine sends fewer, and the benchmark still ends.
+    No request begins after `seconds`: a slow machine sends fewer, and the benchmark still ends. With a `rate`
+    so many begin a second, whether or not those before were answered: how slow answers are changes no load.
     """
 
     subject: Subject
@@ -39,6 +40,7 @@ class Load(BaseModel):
     requests: int
     seconds: float
     warm_up: int
+    rate: float | None = None
     gateway: str
     skus: tuple[str, ...]
     temporal_address: str
@@ -66,10 +68,8 @@ class Sample(BaseModel):
 
 def sample_of(latencies: list[float], failures: dict[str, int], seconds: float) -> Sample:
     """Sum up, from latencies in seconds."""
-    # One value has no quantiles; none at all is for the caller to refuse.
-    values = latencies if len(latencies) > 1 else [*latencies, *latencies] or [0.0, 0.0]
-    percentiles = statistics.quantiles(values, n=100, method="inclusive")
-    p50, p95, p99 = (round(percentiles[index] * 1000, 2) for index in (49, 94, 98))
+    found = percentiles(latencies)
+    p50, p95, p99 = (round(found[index] * 1000, 2) for index in (49, 94, 98))
     return Sample(
         completed=len(latencies), failures=failures, seconds=seconds, p50_ms=p50, p95_ms=p95, p99_ms=p99
     )
@@ -94,8 +94,8 @@ async def generate(load: Load, go: Callable[[], Awaitable[None]]) -> Sample:
     failures: Counter[str] = Counter()
     async with buyer_for(load) as buyer:
 
-        async def request() -> None:
-            began = time.perf_counter()
+        async def request(due: float | None = None) -> None:
+            began = due or time.perf_counter()
             try:
                 await buyer.buy()
             except RequestFailed as failure:
@@ -108,13 +108,26 @@ async def generate(load: Load, go: Callable[[], Awaitable[None]]) -> Sample:
         await go()
         latencies.clear()
         began = time.perf_counter()
-        await _many(_until(began + load.seconds, load.requests), load.clients, request)
+        if load.rate is None:
+            await _many(_until(began + load.seconds, load.requests), load.clients, request)
+        else:
+            await _at_rate(load.rate, min(load.requests, round(load.rate * load.seconds)), request)
         return sample_of(latencies, dict(failures), time.perf_counter() - began)
 
 
 def _until(deadline: float, count: int) -> Iterator[int]:
     """So many numbers, as long as there is time."""
     return takewhile(lambda _: time.perf_counter() < deadline, range(count))
+
+
+async def _at_rate(rate: float, count: int, do: Callable[[float], Coroutine[None, None, None]]) -> None:
+    """Do it so many times at even distances; each is told when it was due, from when its time counts."""
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as doing:
+        for number in range(count):
+            due = began + number / rate
+            await asyncio.sleep(due - time.perf_counter())
+            doing.create_task(do(due))
 
 
 async def _many(numbers: Iterable[int], at_once: int, do: Callable[[], Awaitable[None]]) -> None:

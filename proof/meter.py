@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 from pydantic import BaseModel
@@ -46,6 +47,27 @@ def cpu_meter(pids: Pids) -> Callable[[], CpuUse]:
 def memory_of(pids: Pids) -> dict[str, int]:
     """Bytes by process as PSS: a page that several share counts once in the sum."""
     return {name: sum(map(_pss, tree)) for name, tree in _trees(pids).items()}
+
+
+def own_memory_mb() -> float:
+    """What this process has resident now."""
+    return _own("VmRSS")
+
+
+def own_highest_memory_mb() -> float:
+    """The most that it ever had resident since `forget_highest_memory`."""
+    return _own("VmHWM")
+
+
+def forget_highest_memory() -> None:
+    """What is highest counts from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _own(name: str) -> float:
+    status = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in status if line.startswith(f"{name}:"))
+    return int(kilobytes) * 1_024 / 1e6
 
 
 def _used(pids: Pids) -> dict[str, float]:

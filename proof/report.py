@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import median
 
-from pydantic import BaseModel, computed_field
+from pydantic import BaseModel
 
-from proof.gateway_bench import GatewayFigures
+from proof.event_report import EffectTimes, effects_by_handler, event_figures, relay_figures
+from proof.figure import Bound, Figure
 from proof.load import Sample, Subject
-from proof.machine import Machine
-from proof.meter import CpuUse
+from proof.measured import Measured, Phase
 
 ALONE = 1
 CHECKOUT_CLIENTS = 32
@@ -19,91 +18,33 @@ FLOW_CLIENTS = 16
 GATEWAY_PER_SECOND = 3_000.0
 UP_SECONDS = 25.0
 MEMORY_MB = 2_000.0
+_CROWDED = {
+    Subject.FLOOR: CHECKOUT_CLIENTS,
+    Subject.CHECKOUT: CHECKOUT_CLIENTS,
+    Subject.FLOW: FLOW_CLIENTS,
+}
 # So many cores used by others, and the figures are theirs too.
 NOISE = 0.2
-
-
-class Phase(BaseModel):
-    """One load in one run, and the CPU time that it cost."""
-
-    run: int
-    subject: Subject
-    clients: int
-    sample: Sample
-    cpu: CpuUse
-
-    @property
-    def cpu_ms_per_request(self) -> dict[str, float]:
-        """By process; those of the platform that had nothing to do with it are in it as well."""
-        requests = self.sample.completed or 1
-        return {name: seconds / requests * 1000 for name, seconds in self.cpu.by_process.items()}
-
-
-class Memory(BaseModel):
-    """PSS in bytes by process."""
-
-    by_process: dict[str, int]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def total(self) -> int:
-        return sum(self.by_process.values())
-
-
-class Bound(StrEnum):
-    AT_MOST = "at most"
-    AT_LEAST = "at least"
-
-
-class Figure(BaseModel):
-    """One line of the result; with `of_floor` the goal is about that ratio, else about the value."""
-
-    name: str
-    value: float
-    unit: str
-    of_floor: float | None = None
-    bound: Bound | None = None
-    goal: float | None = None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none, or nothing to compare with."""
-        if self.goal is None or self.bound is None:
-            return None
-        measured = self.value if self.of_floor is None else self.of_floor
-        return measured <= self.goal if self.bound is Bound.AT_MOST else measured >= self.goal
-
-
-class Measured(BaseModel):
-    """Everything that one benchmark has measured; what was not asked for is empty."""
-
-    machine: Machine
-    quick: bool
-    phases: list[Phase] = []
-    gateway: GatewayFigures | None = None
-    up_seconds: list[float] = []
-    memory: Memory | None = None
-    memory_after_load: Memory | None = None
 
 
 class BenchReport(BaseModel):
     """What is written as JSON."""
 
     figures: list[Figure]
-    cpu_ms_per_request: dict[Subject, dict[str, float]]
+    effects_ms: dict[str, EffectTimes]
+    cpu_ms_per_request: dict[str, dict[str, float]]
     others_cores: float | None
     measured: Measured
 
 
 def report_of(measured: Measured) -> BenchReport:
     """The figures that stand in the table, with everything that they were computed from."""
+    loads = measured.loads
     return BenchReport(
         figures=figures_of(measured),
-        cpu_ms_per_request={
-            subject: cpu_of(measured.phases, subject, clients) for subject, clients in CPU_COLUMNS.items()
-        },
-        others_cores=median(phase.cpu.others_cores for phase in measured.phases) if measured.phases else None,
+        effects_ms=effects_by_handler(measured.turns),
+        cpu_ms_per_request={name: cpu_of(phases) for name, phases in _cpu_columns(measured).items()},
+        others_cores=median(phase.cpu.others_cores for phase in loads) if loads else None,
         measured=measured,
     )
 
@@ -111,42 +52,29 @@ def report_of(measured: Measured) -> BenchReport:
 def figures_of(measured: Measured) -> list[Figure]:
     """Medians of the runs, each with its goal."""
     figures = [figure for one in _COMPARISONS if (figure := _compared(one, measured.phases)) is not None]
-    if measured.phases:
-        failed = sum(phase.sample.failed for phase in measured.phases)
-        figures.append(
-            Figure(name="requests that failed", value=failed, unit="", bound=Bound.AT_MOST, goal=0)
-        )
+    figures += event_figures(measured.turns)
+    if loads := measured.loads:
+        failed = sum(phase.sample.failed for phase in loads)
+        figures.append(Figure(name="requests that failed", value=failed, unit="").at_most(0))
     return [*figures, *_alone(measured)]
 
 
 def _alone(measured: Measured) -> Iterable[Figure]:
     """What is compared with nothing."""
     if (gateway := measured.gateway) is not None:
-        yield Figure(
-            name="gateway alone, one core",
-            value=gateway.requests_per_second,
-            unit="/s",
-            bound=Bound.AT_LEAST,
-            goal=GATEWAY_PER_SECOND,
+        yield Figure(name="gateway alone, one core", value=gateway.requests_per_second, unit="/s").at_least(
+            GATEWAY_PER_SECOND
         )
-        yield Figure(
-            name="gateway's requests that failed", value=gateway.errors, unit="", bound=Bound.AT_MOST, goal=0
-        )
+        yield Figure(name="gateway's requests that failed", value=gateway.errors, unit="").at_most(0)
+    if (relay := measured.relay) is not None:
+        yield from relay_figures(relay)
     if measured.up_seconds:
-        yield Figure(
-            name="up, on existing data",
-            value=median(measured.up_seconds),
-            unit="s",
-            bound=Bound.AT_MOST,
-            goal=UP_SECONDS,
+        yield Figure(name="up, on existing data", value=median(measured.up_seconds), unit="s").at_most(
+            UP_SECONDS
         )
-    if measured.memory is not None:
-        yield Figure(
-            name="memory of all processes, PSS",
-            value=measured.memory.total / 1e6,
-            unit="MB",
-            bound=Bound.AT_MOST,
-            goal=MEMORY_MB,
+    if (memory := measured.memory) is not None:
+        yield Figure(name="memory of all processes, PSS", value=memory.total / 1e6, unit="MB").at_most(
+            MEMORY_MB
         )
 
 
@@ -203,7 +131,9 @@ def _compared(one: _Comparison, phases: list[Phase]) -> Figure | None:
     if one.goal is None or not floors:
         return figure
     ratio = median(values[run] / floors[run] for run in values.keys() & floors.keys())
-    return figure.model_copy(update={"of_floor": ratio, "bound": one.quantity.bound, "goal": one.goal})
+    return figure.model_copy(
+        update={"ratio": ratio, "ratio_to": "floor", "bound": one.quantity.bound, "goal": one.goal}
+    )
 
 
 def _by_run(phases: list[Phase], subject: Subject, clients: int, quantity: _Quantity) -> dict[int, float]:
@@ -214,18 +144,22 @@ def _by_run(phases: list[Phase], subject: Subject, clients: int, quantity: _Quan
     }
 
 
-CPU_COLUMNS = {
-    Subject.FLOOR: CHECKOUT_CLIENTS,
-    Subject.CHECKOUT: CHECKOUT_CLIENTS,
-    Subject.FLOW: FLOW_CLIENTS,
-}
+def _cpu_columns(measured: Measured) -> dict[str, list[Phase]]:
+    """The loads by many clients, of which CPU time is told."""
+    columns = {
+        str(subject): [
+            phase for phase in measured.phases if phase.subject is subject and phase.clients == clients
+        ]
+        for subject, clients in _CROWDED.items()
+    }
+    for name, on in (("events on", True), ("events off", False)):
+        columns[name] = [turn.full for turn in measured.turns if turn.events is on]
+    return columns
 
 
-def cpu_of(phases: list[Phase], subject: Subject, clients: int) -> dict[str, float]:
-    """CPU milliseconds a request by process, the median of the runs; the most expensive first."""
-    runs = [
-        phase.cpu_ms_per_request for phase in phases if phase.subject is subject and phase.clients == clients
-    ]
+def cpu_of(phases: list[Phase]) -> dict[str, float]:
+    """CPU milliseconds a request by process, the median of these loads; the most expensive first."""
+    runs = [phase.cpu_ms_per_request for phase in phases]
     if not runs:
         return {}
     medians = {name: median(run.get(name, 0.0) for run in runs) for name in runs[0]}

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     )
     provider_timeout_seconds: float = Field(default=6.0, gt=0)
     reconcile_seconds: float = Field(default=5.0, gt=0)
+    events_enabled: bool = Field(
+        default=True, description="whether workers relay and hear events; off only to measure what they cost"
+    )
 
     def secret(self, name: str) -> str:
         """The value of a setting that this process cannot do without."""

@@ -12,6 +12,7 @@ from secrets import token_hex, token_urlsafe
 from typing import TypeVar
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from contracts.topology import SERVICES, Store
 from runtime.embedded.ports import free_port
@@ -20,12 +21,26 @@ from runtime.embedded.probes import serves
 from runtime.embedded.servers import MongoServer, Server, TemporalServer, ValkeyServer
 from runtime.migrations import upgrade
 
+PLATFORM_TESTS = "tests/e2e/"
 START_SECONDS = 30.0
 # Nothing in them is kept: one that takes longer to end is killed.
 STOP_SECONDS = 3.0
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 FreshDatabase = Callable[[str], Awaitable[str]]
+
+
+class PlatformTogether(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of the whole platform in one process: two platforms would fight for two cores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "platform" if nodeid.startswith(PLATFORM_TESTS) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PlatformTogether:
+    """Of our own, since xdist's groups are lost on this pytest: it marks them in a name that is not read."""
+    return PlatformTogether(config, log)
 
 
 class Servers:

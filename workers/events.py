@@ -50,19 +50,22 @@ class Hearing:
 class EventParts:
     """What a worker process runs for its events."""
 
-    workers: tuple[Worker, ...]
-    loops: tuple[Loop, ...]
+    workers: tuple[Worker, ...] = ()
+    loops: tuple[Loop, ...] = ()
 
 
 @asynccontextmanager
 async def open_events(
     service: str, settings: Settings, client: Client, outbox: OutboxSource, hearing: Hearing | None = None
 ) -> AsyncIterator[EventParts]:
-    """Everything that keeps a service's events moving, both ways."""
+    """Everything that keeps a service's events moving, both ways; nothing where events are switched off."""
+    if not settings.events_enabled:
+        yield EventParts()
+        return
     async with open_bus(settings.secret("bus_redis_url")) as bus:
         relay = Relay(service, outbox, bus)
         if hearing is None:
-            yield EventParts((), (relay.run,))
+            yield EventParts(loops=(relay.run,))
             return
         reactor = Reactor(hearing.target, hearing.reactions)
         consumer = _consumer(service, reactor, bus, hearing.parking, client)
@@ -88,6 +91,9 @@ async def open_postgres_events(
     reactions: Reactions = (),
 ) -> AsyncIterator[EventParts]:
     """The same for a service whose outbox, inbox and parking are in PostgreSQL."""
+    if not settings.events_enabled:
+        yield EventParts()
+        return
     url = settings.database_url(service)
     async with AsyncExitStack() as stack:
         outbox = await stack.enter_async_context(open_postgres_outbox(url))

@@ -24,14 +24,6 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the whole platform in one process: two platforms would fight for two cores."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("platform"))
-
-
 @dataclass
 class Platform:
     """One data folder and what runs on it."""

@@ -11,9 +11,9 @@ from tests.polling import until
 from tests.workflows.shop import WAIT, Shop
 
 
-async def waiting(shop: Shop, **placed: float) -> tuple[Checkout, str]:
+async def waiting(shop: Shop, time_limit: float = 60) -> tuple[Checkout, str]:
     """A checkout that waits for its buyer, and where the buyer has to act."""
-    checkout = await shop.placed("tok_action_required", **placed)
+    checkout = await shop.placed("tok_action_required", time_limit=time_limit)
     outcome = await shop.bought(checkout)
     assert outcome == Outcome(state=CheckoutState.RUNNING)
     order = await shop.order(checkout)
