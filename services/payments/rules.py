@@ -37,6 +37,11 @@ def must_ask_provider(state: PaymentState, decline_reason: str | None) -> bool:
     return state is PaymentState.AUTHORIZING
 
 
+def waits_for_news(state: PaymentState) -> bool:
+    """Whether a provider's word may change something: an amount not held yet, or one let go of too early."""
+    return state not in (PaymentState.AUTHORIZED, PaymentState.CAPTURING, PaymentState.CAPTURED)
+
+
 def must_void(state: PaymentState) -> bool:
     """Whether there may be something to let go of; refuses once the money was taken."""
     if state in (PaymentState.CAPTURING, PaymentState.CAPTURED):

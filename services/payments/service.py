@@ -11,6 +11,7 @@ from contracts.payments import (
 )
 from runtime.clock import Clock, utc_now
 from runtime.reactions import Heard
+from services.payments import rules
 from services.payments.errors import PaymentCaptured, UnknownProvider
 from services.payments.free import FreeOfCharge
 from services.payments.heard import ReportFacts
@@ -78,6 +79,7 @@ class PaymentsService:
         """Tell, once per message, that a provider reported something of an order; safe to repeat.
 
         Refused with ForgedWebhook where the signature does not hold. Nothing else of the message is believed.
+        Where the amount is held or taken already, nobody waits for news: the message is noted, no more.
         """
         if provider != self._provider.name:
             raise UnknownProvider("payments has no provider of this name")
@@ -86,7 +88,10 @@ class PaymentsService:
         if report is None:
             return
         async with self._store.begin() as tx:
-            if await tx.note_report(provider, report, now):
+            if not await tx.note_report(provider, report, now):
+                return
+            payment = await tx.find(report.order_id, lock=True)
+            if payment is None or rules.waits_for_news(payment.state):
                 sequence = await tx.next_sequence(report.order_id)
                 await tx.emit([reported(provider, report, sequence, now)])
 

@@ -23,7 +23,7 @@ from services.products.documents import LeaseDocument, ProductDocument, events_i
 
 # How long a relay that died stands in the way of the next one; one that lives renews it every second.
 LEASE = timedelta(seconds=5)
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 _RELAY = "relay"
 _WRITTEN_AT_ONCE = 100
 

@@ -108,7 +108,7 @@ async def test_reports_of_a_whole_life_leave_the_payment_as_the_calls_made_it(de
 
     await asyncio.gather(*map(live, orders))
     for order_id in orders:
-        await desk.reported(order_id, 2)
+        await desk.reported(order_id, 1)
         payment, _ = await desk.payments.payment_of(order_id)
         assert payment.state is PaymentState.VOIDED
         events = await events_about(desk.database, order_id)

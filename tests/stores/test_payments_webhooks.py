@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from contracts.payments import PAYMENT_AUTHORIZED, PROVIDER_REPORTED, ProviderReported
+from contracts.payments import (
+    PAYMENT_ACTION_REQUIRED,
+    PAYMENT_AUTHORIZED,
+    PROVIDER_REPORTED,
+    ProviderReported,
+)
 from services.payments.errors import ForgedWebhook, UnknownProvider
 from services.payments.service import PaymentsService
 from services.payments.store import PaymentsStore
@@ -41,12 +46,12 @@ async def told_in_all(till: Till) -> int:
 
 async def test_a_report_is_told_once_however_often_it_comes(till: Till) -> None:
     order_id = new_order_id()
-    await till.authorize(order_id)
+    await till.authorize(order_id, "tok_action_required")
     body = report_about(order_id, f"evt_{order_id}")
     for _ in range(3):
         await report(till, body)
     events = await till.events(order_id)
-    assert [event.type for event in events] == [PAYMENT_AUTHORIZED, PROVIDER_REPORTED]
+    assert [event.type for event in events] == [PAYMENT_ACTION_REQUIRED, PROVIDER_REPORTED]
     assert ProviderReported.model_validate(events[-1].data) == ProviderReported(
         order_id=order_id, provider="sandbox", report_id=f"evt_{order_id}"
     )
@@ -61,12 +66,19 @@ async def test_copies_at_once_are_told_once(till: Till) -> None:
 
 async def test_two_reports_are_two(till: Till) -> None:
     order_id = new_order_id()
-    await till.authorize(order_id)
+    await till.authorize(order_id, "tok_action_required")
     for _ in range(2):
         await report(till, report_about(order_id))
     sequences = [event.sequence for event in await till.events(order_id)]
     assert sequences == sorted(set(sequences))
     assert len(sequences) == 3
+
+
+async def test_a_report_of_what_is_held_already_is_noted_and_told_to_nobody(till: Till) -> None:
+    order_id = new_order_id()
+    await till.authorize(order_id)
+    await report(till, report_about(order_id))
+    assert [event.type for event in await till.events(order_id)] == [PAYMENT_AUTHORIZED]
 
 
 async def test_a_report_that_comes_first_changes_nothing_in_the_end(till: Till) -> None:
