@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from contracts.events import EventData
+from contracts.inventory import StockLine
 from contracts.money import Currency, Money, Quantity, Sku
 
 
@@ -49,6 +50,17 @@ class Repricing(BaseModel):
 
     prices: dict[Sku, Money]
     gone: tuple[Sku, ...] = ()
+
+
+class BoughtCart(BaseModel):
+    """What an order bought, and from which cart in which generation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: str
+    cart_ref: str
+    generation: int
+    lines: tuple[StockLine, ...]
 
 
 class CartState(EventData):

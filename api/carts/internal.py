@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.carts.dependencies import Carts, Named
-from contracts.carts import CartSnapshot, Repricing
+from contracts.carts import BoughtCart, CartSnapshot, Repricing
 
 router = APIRouter(prefix="/internal/carts", include_in_schema=False)
 
@@ -18,3 +18,10 @@ async def snapshot(named: Named, carts: Carts) -> CartSnapshot:
 async def reprice(named: Named, repricing: Repricing, carts: Carts) -> CartSnapshot:
     """Take over fresh prices and mark the lines that they change. Safe to repeat."""
     return await carts.reprice(named, repricing)
+
+
+@router.post("/settlements")
+async def settle(bought: BoughtCart, carts: Carts) -> BoughtCart:
+    """Take out what an order bought, before the event of it is heard. Safe to repeat."""
+    await carts.settle(bought)
+    return bought

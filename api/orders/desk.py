@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 from api.orders import answers
 from contracts.checkout import Step, StepName, StepState, workflow_id_of
 from contracts.identity import Identity
+from contracts.orders import OrderState
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.orders.errors import OrderNotFound
@@ -64,6 +65,8 @@ class CheckoutDesk:
                 wait = self._wait - timedelta(seconds=time.monotonic() - arrived)
                 await self._checkouts.place(order.checkout(self._time_limit), wait=max(wait, SHORTEST_WAIT))
             order, record = await self.orders.answer(record, answers.final_answer)
+            if order.state is OrderState.CONFIRMED:
+                await self._intake.settle_cart(order)
         token = None if buyer.identity else self._tokens.token_for(record.order_id)
         if record.answer is None:
             return answers.still_running(order, token)

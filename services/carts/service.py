@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from contracts.carts import CartSnapshot, Repricing
+from contracts.carts import BoughtCart, CartSnapshot, Repricing
 from contracts.products import Quote
 from runtime.reactions import Heard
 from services.carts import rules
@@ -68,11 +68,15 @@ class CartService:
         return (await self._store.reprice(named, repricing)).snapshot()
 
     async def settle_bought(self, heard: Heard[BoughtFacts]) -> None:
+        """Settle the cart of an order that was confirmed; safe to repeat."""
+        await self.settle(BoughtCart(**heard.facts.model_dump()))
+
+    async def settle(self, bought: BoughtCart) -> None:
         """Take out what the order bought, once per order; safe to repeat.
 
         A cart that was merged meanwhile is followed, one that has expired has nothing left to settle.
         """
-        await self._store.settle(heard.facts)
+        await self._store.settle(bought)
 
     async def follow_stock(self, heard: Heard[StockFacts]) -> None:
         """Know how many can be had, for those who look at a cart; safe to repeat and in any order."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 from pydantic import JsonValue
 from redis.asyncio import Redis
 
-from contracts.carts import Repricing, cart_ref_of
+from contracts.carts import BoughtCart, Repricing, cart_ref_of
 from contracts.errors import DomainError
 from contracts.money import Money
 from contracts.products import Quote
@@ -19,7 +19,6 @@ from services.carts import keys, rules, scripts
 from services.carts.cart import Cart, Line, NamedCart, new_cart_id
 from services.carts.connection import reaching
 from services.carts.errors import CartNotFound, MixedCurrencies, TooManyLines
-from services.carts.heard import BoughtFacts
 
 SWEPT_AT_ONCE = 50
 
@@ -60,7 +59,7 @@ class CartStore:
     async def merge(self, mine: NamedCart, other: NamedCart) -> Cart:
         return _cart_in(await self._run("merge", {"caller": mine.caller, "other": other.ref}), mine.name)
 
-    async def settle(self, bought: BoughtFacts) -> None:
+    async def settle(self, bought: BoughtCart) -> None:
         await self._run(
             "settle",
             {

@@ -28,6 +28,10 @@ class CartInUse(DomainError):
     kind = Kind.CONFLICT
 
 
+class CartBought(CartInUse):
+    """The cart was bought a moment ago and has not heard of it yet."""
+
+
 class CartChanged(DomainError):
     """What the buyer would pay is not what the buyer saw."""
 

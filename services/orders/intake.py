@@ -1,9 +1,11 @@
 """Taking an order in: the key, the cart as it stands, the prices agreed, then one transaction for it all."""
 
+import asyncio
+import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from contracts.carts import CartSnapshot, Repricing
+from contracts.carts import BoughtCart, CartSnapshot, Repricing
 from contracts.errors import DomainError, Unavailable
 from contracts.orders import ORDER_PLACED, OrderState, PaymentState
 from contracts.products import Quote
@@ -11,12 +13,16 @@ from runtime.clock import Clock, utc_now
 from runtime.logs import get_logger
 from runtime.trace import current_traceparent
 from services.orders import rules
-from services.orders.errors import CartChanged, CartInUse
+from services.orders.errors import CartBought, CartChanged, CartInUse
 from services.orders.order import Buyer, KeyRecord, Order, OrderLine, PlaceOrder
 from services.orders.peers import CartsPeer, ProductsPeer
 from services.orders.store import OrdersStore
 
 log = get_logger(__name__)
+
+# A cart hears of its purchase within some ten milliseconds; for longer no buyer should wait.
+SETTLING_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,25 @@ class Intake:
         if known is not None:
             return Taken(known)
         try:
-            return await self._take_in(buyer, key, request)
+            return await self._take_in_settled(buyer, key, request)
         except DomainError:
             known = await self._recall(buyer, key, request)
             if known is None:
                 raise
             return Taken(known)
+
+    async def settle_cart(self, order: Order) -> None:
+        """Let the buyer who is told of the purchase find the cart without it. Safe to repeat.
+
+        That it happens is the business of `order.confirmed`; here it is only hurried up.
+        """
+        bought = BoughtCart(
+            order_id=order.id, cart_ref=order.cart_ref, generation=order.generation, lines=order.stock_lines
+        )
+        try:
+            await self._carts.settle(bought)
+        except DomainError as error:
+            log.warning("the cart will hear of its purchase", order_id=order.id, reason=error.detail)
 
     async def _recall(self, buyer: Buyer, key: str, request: PlaceOrder) -> KeyRecord | None:
         async with self._store.begin() as tx:
@@ -61,6 +80,17 @@ class Intake:
         if record is not None:
             rules.check_fingerprint(record, request.fingerprint)
         return record
+
+    async def _take_in_settled(self, buyer: Buyer, key: str, request: PlaceOrder) -> Taken:
+        """Take the order in; a cart that was bought a moment ago is given the time to hear of it."""
+        heard_by = time.monotonic() + SETTLING_SECONDS
+        while True:
+            try:
+                return await self._take_in(buyer, key, request)
+            except CartBought:
+                if time.monotonic() > heard_by:
+                    raise
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _take_in(self, buyer: Buyer, key: str, request: PlaceOrder) -> Taken:
         cart = await self._carts.snapshot(request.cart_id, buyer.identity)
@@ -74,7 +104,11 @@ class Intake:
         )
         now = order.created_at
         async with self._store.begin() as tx:
-            if not await tx.add(order, now) or not await tx.claim_key(record, now):
+            if not await tx.add(order, now):
+                if await tx.bought(cart.cart_ref, cart.generation):
+                    raise CartBought("this cart was bought a moment ago, try again")
+                raise CartInUse("this cart is being bought already, under another Idempotency-Key")
+            if not await tx.claim_key(record, now):
                 raise CartInUse("this cart is being bought already, under another Idempotency-Key")
             await tx.emit([order.event(ORDER_PLACED, now)])
         log.info("order placed", order_id=order.id, total=str(order.total), lines=len(lines))

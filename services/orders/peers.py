@@ -1,9 +1,11 @@
 """The services that orders asks before it takes an order in."""
 
-from contracts.carts import CartSnapshot, Repricing
+from contracts.carts import BoughtCart, CartSnapshot, Repricing
 from contracts.identity import Identity
 from contracts.products import Quote, QuoteRequest, Quotes
 from runtime.http_client import ServiceClient
+
+SETTLE_SECONDS = 0.3
 
 
 class CartsPeer:
@@ -22,6 +24,12 @@ class CartsPeer:
         """Show the buyer today's prices. Safe to repeat."""
         return await self._client.call(
             "POST", f"/internal/carts/{cart_id}/prices", CartSnapshot, body=prices, identity=identity
+        )
+
+    async def settle(self, bought: BoughtCart) -> None:
+        """Have what was bought out of the cart now; else its event will do it. Safe to repeat."""
+        await self._client.call(
+            "POST", "/internal/carts/settlements", BoughtCart, body=bought, timeout=SETTLE_SECONDS
         )
 
 

@@ -35,6 +35,11 @@ FIRST_ANSWER = (
 ADD_ORDER = upsert(ORDERS).on_conflict_do_nothing(
     index_elements=["cart_ref", "generation"], index_where=text(COUNTS_FOR_CART)
 )
+ORDER_OF_CART = select(ORDERS.c.state).where(
+    ORDERS.c.cart_ref == bindparam("cart_ref"),
+    ORDERS.c.generation == bindparam("generation"),
+    text(COUNTS_FOR_CART),
+)
 ADD_LINES = insert(_LINES)
 ORDER = select(ORDERS).where(ORDERS.c.id == bindparam("id"))
 ORDER_LOCKED = ORDER.with_for_update()

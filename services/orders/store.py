@@ -126,6 +126,13 @@ class OrdersTransaction:
         )
         return True
 
+    async def bought(self, cart_ref: str, generation: int) -> bool:
+        """Whether this cart has made an order in this generation whose checkout has gone well."""
+        state = await self._connection.scalar(
+            statements.ORDER_OF_CART, {"cart_ref": cart_ref, "generation": generation}
+        )
+        return state is not None and state not in (OrderState.PENDING, OrderState.CANCELLING)
+
     async def find(self, order_id: str, *, lock: bool = False) -> Order | None:
         """The order, whole; with `lock`, nobody else changes it before this block ends."""
         found = await self._whole(statements.ORDER_LOCKED if lock else statements.ORDER, {"id": order_id})

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI, Response
 
-from contracts.carts import CartLine, CartSnapshot, Repricing
+from contracts.carts import BoughtCart, CartLine, CartSnapshot, Repricing
 from contracts.errors import Unavailable
 from contracts.identity import Identity
 from contracts.money import Money
@@ -23,6 +23,7 @@ from services.orders.peers import CartsPeer, ProductsPeer
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
 from tests.orders_samples import ADDRESS, EMAIL, NOON, euros
+from tests.polling import until
 from tests.stores.orders_book import Book, open_book
 
 ADA = Buyer(Identity(subject="ada"), "unused")
@@ -36,14 +37,24 @@ class Peers:
     price: Money | None = field(default_factory=lambda: euros(500))
     sells_mugs: bool = True
     carts_is_away: bool = False
+    looks: int = 0
     told: list[Repricing] = field(default_factory=list)
+    settled: list[BoughtCart] = field(default_factory=list)
 
     def app(self) -> FastAPI:
         app = FastAPI()
 
         @app.get("/internal/carts/{cart_id}/snapshot", response_model=CartSnapshot)
         async def snapshot(cart_id: str) -> CartSnapshot | Response:
+            self.looks += 1
             return Response(status_code=503) if self.carts_is_away else self.cart
+
+        @app.post("/internal/carts/settlements", response_model=BoughtCart)
+        async def settle(bought: BoughtCart) -> BoughtCart | Response:
+            if self.carts_is_away:
+                return Response(status_code=503)
+            self.settled.append(bought)
+            return bought
 
         @app.post("/internal/carts/{cart_id}/prices")
         async def reprice(cart_id: str, prices: Repricing) -> CartSnapshot:
@@ -135,6 +146,29 @@ async def test_a_cart_that_is_being_bought_refuses_another_key(counter: Counter)
         await counter.place("other")
     await counter.book.undone(first.order_id)
     assert (await counter.place("other")).order_id != first.order_id
+
+
+async def test_a_cart_that_was_bought_a_moment_ago_is_given_time_to_hear_of_it(counter: Counter) -> None:
+    first = await counter.place("one")
+    await counter.book.confirm(first.order_id)
+    second = asyncio.create_task(counter.place("other"))
+    looked = counter.peers.looks
+
+    async def looked_again() -> bool:
+        return counter.peers.looks > looked + 1
+
+    await until(looked_again)
+    counter.peers.cart = counter.peers.cart.model_copy(update={"generation": 4})
+    assert (await second).order_id != first.order_id
+
+
+async def test_a_cart_is_settled_before_its_buyer_is_answered_and_carts_may_be_away(counter: Counter) -> None:
+    order = await counter.book.orders.order((await counter.place()).order_id)
+    await counter.intake.settle_cart(order)
+    assert [bought.order_id for bought in counter.peers.settled] == [order.id]
+    counter.peers.carts_is_away = True
+    await counter.intake.settle_cart(order)
+    assert len(counter.peers.settled) == 1
 
 
 async def test_keys_at_once_for_one_cart_make_one_order(counter: Counter) -> None:
