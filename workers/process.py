@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from runtime.web import server_for
 log = get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,18 @@ async def _running(parts: WorkerParts, stopping: asyncio.Event) -> AsyncIterator
             yield
         finally:
             ended = [task for task in tasks if task.done()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_all(tasks)
         for task in ended:
             task.result()
+
+
+async def end_all(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel until all have ended: a library may lose a cancellation that meets an answer or a limit."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
 
 @asynccontextmanager

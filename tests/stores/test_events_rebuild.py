@@ -11,6 +11,7 @@ from runtime.embedded.ports import free_port
 from tests.conftest import FreshDatabase, Servers
 from tests.micromart import MicroMart
 from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, open_bench
+from workers.process import end_all
 
 REBUILD = ("events", "rebuild", "--yes", "--service", SERVICE)
 
@@ -34,8 +35,7 @@ async def relaying(bench: Bench) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
+        await end_all([loop])
 
 
 async def test_it_waits_until_everything_is_told_again(bench: Bench, micromart: MicroMart) -> None:

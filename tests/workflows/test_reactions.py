@@ -15,6 +15,7 @@ from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
 from tests.stores.events_bench import HEARS, SERVICE, TOLD, Bench, a_subject, open_bench
 from workers.events import Hearing, open_events
+from workers.process import end_all
 from workflows.reaction import ReactionWorkflow
 
 
@@ -44,9 +45,7 @@ async def working(bench: Bench, settings: Settings, client: Client | None = None
         try:
             yield client
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await end_all(loops)
 
 
 def workflow_id(subject: str) -> str:
