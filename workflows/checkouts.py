@@ -11,7 +11,6 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -34,11 +33,9 @@ from contracts.checkout import (
 from contracts.errors import Unavailable
 from contracts.topology import TaskQueue
 from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
+from workflows.starting import ORDER_ID, TASK_TIMEOUT
 
-# How long a dead worker's task is waited for before another worker gets it.
-TASK_TIMEOUT = timedelta(seconds=5)
 SIGNAL_TIMEOUT = timedelta(seconds=2)
-ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
 
 # Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
 _UNDECIDED = (

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -17,10 +16,8 @@ from contracts.errors import Unavailable
 from contracts.fulfilment import WAKE, Fulfilment
 from contracts.topology import TaskQueue
 from workflows.fulfilment import FulfilmentWorkflow
+from workflows.starting import ORDER_ID, TASK_TIMEOUT
 
-ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
-# How long a dead worker's task is waited for before another worker gets it.
-TASK_TIMEOUT = timedelta(seconds=5)
 # Longer than Temporal takes when it is well; whom it was too slow for, the reconciler serves.
 PATIENCE = timedelta(milliseconds=500)
 

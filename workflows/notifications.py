@@ -2,7 +2,6 @@
 
 from temporalio.client import Client
 from temporalio.common import (
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -12,8 +11,7 @@ from temporalio.common import (
 from contracts.notifications import SendNotification
 from contracts.topology import TaskQueue
 from workflows.notification import NotificationWorkflow
-
-ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
+from workflows.starting import ORDER_ID
 
 
 class Notifications:

@@ -19,7 +19,7 @@ from contracts.checkout import RESOLVE, RESUME, Resolution
 from contracts.errors import Unavailable
 from contracts.orders import CANCEL_WORKFLOW, REFUND_WORKFLOW, CancelOrder, RefundOrder
 from contracts.topology import TaskQueue
-from workflows.checkouts import ORDER_ID, TASK_TIMEOUT
+from workflows.starting import ORDER_ID, TASK_TIMEOUT
 
 # Longer than Temporal takes when it is well; whom it was too slow for, the reconciler serves.
 PATIENCE = timedelta(seconds=1)

@@ -1,11 +1,6 @@
 """A card whose bank asks its owner first: the checkout waits, and the provider's word decides."""
 
 import asyncio
-import hashlib
-import hmac
-import json
-import time
-from typing import Any
 
 import pytest
 
@@ -14,6 +9,7 @@ from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PRICE, Answer, Shopper
 from tests.polling import until
+from tests.provider_reports import report_about, signed
 
 
 async def waiting(shop: Shop, shopper: Shopper, sku: str) -> tuple[str, str]:
@@ -76,42 +72,29 @@ async def test_a_yes_that_the_workers_hear_of_late_still_counts(shop: Shop, plat
     assert await shop.held_for(order_id) == [PRICE]
 
 
-def signed(shop: Shop, body: bytes, *, at: float, secret: str | None = None) -> dict[str, str]:
-    """The header that a provider signs its webhook with."""
-    key = secret or shop.settings.secret("psp_webhook_secret")
-    stamp = str(int(at))
-    mac = hmac.new(key.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"PSP-Signature": f"t={stamp},v1={mac}"}
-
-
 async def tell(shop: Shop, body: bytes, headers: dict[str, str], provider: str = "sandbox") -> Answer:
     return await shop.guest.call("POST", f"/v1/payments/webhooks/{provider}", data=body, headers=headers)
-
-
-def report(order_id: str) -> bytes:
-    data: dict[str, Any] = {"authorization": {"id": "auth_made_up"}, "reference": order_id}
-    return json.dumps({"id": f"evt_{order_id}", "type": "authorized", "created": "", "data": data}).encode()
 
 
 async def test_a_forged_or_stale_webhook_is_refused_and_a_repeated_one_harmless(shop: Shop) -> None:
     sku, customer = await shop.sells(on_hand=3), await shop.customer()
     order_id, _ = await waiting(shop, customer, sku)
     before = (await shop.staff.get(f"/v1/admin/payments/{order_id}")).body
-    body, now = report(order_id), time.time()
+    body, secret = report_about(order_id), shop.settings.secret("psp_webhook_secret")
 
     for headers in (
         {},
         {"PSP-Signature": "t=1,v1=00"},
-        signed(shop, body, at=now, secret="not the secret"),
-        signed(shop, body, at=now - 3_600),
-        signed(shop, b"{}", at=now),
+        signed(body, "not the secret"),
+        signed(body, secret, age_seconds=3_600),
+        signed(b"{}", secret),
     ):
         assert (await tell(shop, body, headers)).problem == (401, "payments.forged_webhook")
     assert (await shop.staff.get(f"/v1/admin/payments/{order_id}")).body == before
-    assert (await tell(shop, body, signed(shop, body, at=now), "nobody")).status == 404
+    assert (await tell(shop, body, signed(body, secret), "nobody")).status == 404
 
     # A true signature under a made-up yes: it is looked up at the provider, who knows of none.
-    answers = await asyncio.gather(*(tell(shop, body, signed(shop, body, at=now)) for _ in range(5)))
+    answers = await asyncio.gather(*(tell(shop, body, signed(body, secret)) for _ in range(5)))
     assert {answer.status for answer in answers} == {204}
     assert (await customer.get(f"/v1/checkouts/{order_id}")).body["state"] == "running"
     await customer.call("POST", f"/v1/checkouts/{order_id}/cancel")

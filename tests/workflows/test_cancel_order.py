@@ -1,7 +1,6 @@
 """The cancellation of a confirmed order: one end whatever fails, and money and stock agree with it."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,10 +15,12 @@ from services.fulfilment.errors import WrongState
 from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
 from tests.psp_process import Psp
+from tests.workflows.dying import died_after
 from tests.workflows.faults import refusal
 from tests.workflows.office import ON_HAND, QUANTITY, SKU, Office, office_worker, open_office
-from tests.workflows.test_checkout_crashes import ROOT, environment_of
 from workflows.saga import NEEDS_OPERATOR
+
+DYING = "tests.workflows.dying_worker"
 
 REMOTE = ["fulfilment.stop", "payments.give_back", "inventory.release"]
 STEPS = [*REMOTE, "orders.finish_cancellation"]
@@ -176,30 +177,11 @@ async def test_a_cancellation_goes_on_where_its_worker_was_stopped(unattended: O
 async def test_a_worker_that_dies_behind_the_end_of_a_cancellation_ends_it_once(unattended: Office) -> None:
     order_id = await unattended.packed()
     await unattended.cancel(order_id)
-    assert await died_after(unattended, "orders.finish_cancellation") == 137
+    assert await died_after(DYING, "orders.finish_cancellation", unattended.settings) == 137
     async with office_worker(unattended):
         await unattended.cancelled(order_id)
     await unattended.assert_cancelled(order_id)
     assert await unattended.told(order_id) == ["order.confirmed", "order.cancelled"]
-
-
-async def died_after(office: Office, step: str) -> int:
-    """Run an orders worker that dies after the step; answers its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.workflows.dying_worker",
-        step,
-        cwd=ROOT,
-        env=environment_of(office.settings),
-    )
-    try:
-        async with asyncio.timeout(60):
-            return await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def test_a_cancellation_that_nobody_started_is_started_by_the_reconciler(office: Office) -> None:

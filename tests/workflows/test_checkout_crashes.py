@@ -1,24 +1,19 @@
 """A checkout survives the death of whoever works on it."""
 
-import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from contracts.checkout import CheckoutState
 from contracts.orders import OrderState
-from runtime.embedded.ports import free_port
-from runtime.settings import PREFIX, Settings
 from tests.conftest import FreshDatabase, Servers
 from tests.psp_process import Psp
+from tests.workflows.dying import died_after
 from tests.workflows.shop import Shop, open_shop
 from workers.orders import open_worker
 
-ROOT = Path(__file__).parents[2]
+DYING = "tests.workflows.dying_worker"
 
 
 @pytest.fixture
@@ -36,39 +31,13 @@ async def orders_worker(shop: Shop) -> AsyncIterator[None]:
         yield
 
 
-async def died_after(shop: Shop, step: str) -> int:
-    """Run an orders worker that dies after the step; answers its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.workflows.dying_worker",
-        step,
-        cwd=ROOT,
-        env=environment_of(shop.settings),
-    )
-    try:
-        async with asyncio.timeout(60):
-            return await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    given = settings.model_dump(include=settings.model_fields_set)
-    plain = {name: getattr(value, "get_secret_value", lambda v=value: v)() for name, value in given.items()}
-    ours = {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
-    return {**os.environ, **ours, f"{PREFIX}PORT": str(free_port())}
-
-
 async def test_a_worker_that_dies_behind_the_confirm_with_a_cancel_waiting_goes_forward(
     unattended: Shop,
 ) -> None:
     shop = unattended
     checkout = await shop.placed()
     await shop.checkouts.start(checkout)
-    assert await died_after(shop, "orders.confirm") == 137
+    assert await died_after(DYING, "orders.confirm", shop.settings) == 137
     assert (await shop.order(checkout)).state is OrderState.CONFIRMED
     await shop.handle(checkout).cancel()
     async with orders_worker(shop):
@@ -82,7 +51,7 @@ async def test_a_worker_that_dies_in_the_undo_leaves_nothing_held(unattended: Sh
     shop = unattended
     checkout = await shop.placed("tok_declined")
     await shop.checkouts.start(checkout)
-    assert await died_after(shop, step) == 137
+    assert await died_after(DYING, step, shop.settings) == 137
     async with orders_worker(shop):
         await shop.handle(checkout).result()
     await shop.assert_undone(checkout, OrderState.REJECTED)
@@ -92,7 +61,7 @@ async def test_a_worker_that_dies_behind_the_close_ends_the_checkout_once(unatte
     shop = unattended
     checkout = await shop.placed()
     await shop.checkouts.start(checkout)
-    assert await died_after(shop, "orders.close") == 137
+    assert await died_after(DYING, "orders.close", shop.settings) == 137
     async with orders_worker(shop):
         await shop.handle(checkout).result()
     await shop.assert_bought(checkout)

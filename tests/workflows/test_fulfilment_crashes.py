@@ -1,25 +1,20 @@
 """A parcel survives the death of whoever works on it, and whatever was done to its workflow by hand."""
 
-import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from contracts.fulfilment import ShipmentState
-from runtime.embedded.ports import free_port
-from runtime.settings import PREFIX, Settings
 from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
 from tests.psp_process import Psp
 from tests.stores.fulfilment_depot import confirmed
+from tests.workflows.dying import died_after
 from tests.workflows.parcel import Parcels, open_parcels, parcels_worker
 
-ROOT = Path(__file__).parents[2]
+DYING = "tests.workflows.dying_parcel_worker"
 AT_ONCE = timedelta(0)
 
 
@@ -34,32 +29,6 @@ async def unattended(servers: Servers, fresh_database: FreshDatabase, psp: Psp) 
     """A house whose fulfilment worker the test starts itself."""
     async with open_parcels(servers, fresh_database, psp, fulfilment_worker=False) as opened:
         yield opened
-
-
-async def died_after(parcels: Parcels, step: str) -> int:
-    """Run a fulfilment worker that dies after the step; answers its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.workflows.dying_parcel_worker",
-        step,
-        cwd=ROOT,
-        env=environment_of(parcels.settings),
-    )
-    try:
-        async with asyncio.timeout(60):
-            return await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    given = settings.model_dump(include=settings.model_fields_set)
-    plain = {name: getattr(value, "get_secret_value", lambda v=value: v)() for name, value in given.items()}
-    ours = {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
-    return {**os.environ, **ours, f"{PREFIX}PORT": str(free_port())}
 
 
 async def reconciled_to(parcels: Parcels, order_id: str, state: ShipmentState) -> None:
@@ -79,7 +48,7 @@ async def test_a_worker_that_dies_while_it_ships_sends_the_parcel_once(
 ) -> None:
     order_id = await unattended.packed()
     await unattended.ship(order_id)
-    assert await died_after(unattended, step) == 137
+    assert await died_after(DYING, step, unattended.settings) == 137
     async with parcels_worker(unattended):
         await unattended.becomes(order_id, ShipmentState.SHIPPED)
     await unattended.assert_sent(order_id)
