@@ -33,10 +33,11 @@ check: setup  ## ruff, mypy strict, import-linter
 bench: setup  ## measure against the bare workflow; prints a table, writes bench.json
 	@$(BIN)/micromart bench $(ARGS)
 
-lock:  ## resolve the dependencies anew into both lock files
+lock:  ## resolve the dependencies anew into the lock files
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint requirements.lock --extra dev pyproject.toml -o requirements-dev.lock
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint requirements-dev.lock --extra bench pyproject.toml -o requirements-bench.lock
 	rm -rf .venv-lock
 
 clean:  ## remove the environment and caches (the data folder stays)
