@@ -16,6 +16,7 @@ from contracts.identity import REQUEST_ID_HEADER
 from runtime.identity import IdentitySigner
 from runtime.logs import get_logger
 from runtime.metrics import REQUEST_SECONDS, REQUESTS, exposition
+from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from runtime.trace import TRACEPARENT_HEADER, bind_trace
 
@@ -55,6 +56,7 @@ def create_app(name: str, settings: Settings, routers: Sequence[APIRouter], open
         generate_unique_id_function=lambda route: f"{name}_{route.name}",
     )
     app.state.signer = IdentitySigner(settings.secret("identity_secret"))
+    app.state.proof = ServiceProof(settings.secret("service_secret"), name)
     install_problem_handlers(app)
     app.include_router(_operations())
     for router in routers:

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from contracts.errors import Forbidden, Unauthenticated
-from contracts.identity import IDENTITY_HEADER, Identity, Role
+from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceProof
 
 
 async def optional_caller(request: Request) -> Identity | None:
@@ -42,5 +43,15 @@ async def admin(caller: Caller) -> Identity:
     return caller
 
 
+async def calling_service(request: Request) -> str:
+    """The process of ours that calls; everybody else is refused."""
+    header = request.headers.get(SERVICE_HEADER)
+    if header is None:
+        raise Unauthenticated("only our own processes may ask this")
+    proof: ServiceProof = request.app.state.proof
+    return proof.caller(header)
+
+
+CallingService = Annotated[str, Depends(calling_service)]
 Staff = Annotated[Identity, Depends(staff)]
 Admin = Annotated[Identity, Depends(admin)]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CONFLICT = "conflict"
     PAYMENT_REQUIRED = "payment_required"
     TOO_LARGE = "too_large"
+    THROTTLED = "throttled"
     BUSY = "busy"
 
 

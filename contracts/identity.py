@@ -27,6 +27,7 @@ class Identity(BaseModel):
 
 
 IDENTITY_HEADER = "x-micromart-identity"
+SERVICE_HEADER = "x-micromart-service"
 ORDER_TOKEN_HEADER = "x-order-token"  # noqa: S105 - a header's name
 IDEMPOTENCY_HEADER = "idempotency-key"
 REQUEST_ID_HEADER = "x-request-id"

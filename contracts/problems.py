@@ -17,6 +17,7 @@ STATUS_OF = {
     Kind.CONFLICT: HTTPStatus.CONFLICT,
     Kind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Kind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Kind.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
     Kind.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _KIND_OF: dict[int, Kind] = {status: kind for kind, status in STATUS_OF.items()}

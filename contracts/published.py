@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from contracts.auth import USER_REGISTERED, UserRegistered
+from contracts.auth import (
+    EMAIL_VERIFICATION_REQUESTED,
+    EMAIL_VERIFIED,
+    PASSWORD_CHANGED,
+    PASSWORD_RESET_REQUESTED,
+    USER_REGISTERED,
+    EmailVerified,
+    MailRequested,
+    PasswordChanged,
+    UserRegistered,
+)
 from contracts.carts import (
     CART_ABANDONED,
     CART_CHANGED,
@@ -74,6 +84,14 @@ class Published:
 
 PUBLISHED = (
     Published(USER_REGISTERED, "auth", UserRegistered, "Somebody has an account now."),
+    Published(
+        EMAIL_VERIFICATION_REQUESTED, "auth", MailRequested, "An address is to be proved by a mailed link."
+    ),
+    Published(EMAIL_VERIFIED, "auth", EmailVerified, "An account's address has been proved."),
+    Published(
+        PASSWORD_RESET_REQUESTED, "auth", MailRequested, "Somebody asked for a link to set a new password."
+    ),
+    Published(PASSWORD_CHANGED, "auth", PasswordChanged, "An account has another password."),
     Published(PRODUCT_CREATED, "products", ProductCreated, "A product is sold now."),
     Published(PRODUCT_UPDATED, "products", ProductUpdated, "A product was changed."),
     Published(PRICE_CHANGED, "products", PriceChanged, "One sku costs something else now."),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NoReturn
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES
@@ -16,6 +16,17 @@ PREFIX = "MICROMART_"
 class Environment(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
+
+
+class OidcProvider(BaseModel):
+    """An OpenID provider that customers may sign in with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr | None = None
+    label: str | None = None
 
 
 class MissingSetting(Exception):
@@ -35,6 +46,12 @@ class Settings(BaseSettings):
 
     identity_secret: SecretStr | None = Field(
         default=None, description="signs the gateway's word to services"
+    )
+    service_secret: SecretStr | None = Field(
+        default=None, description="with which our own processes prove themselves to one another"
+    )
+    cookie_secret: SecretStr | None = Field(
+        default=None, description="signs the gateway's cookie for the Temporal UI"
     )
     order_token_secret: SecretStr | None = Field(default=None, description="makes a guest's order tokens")
     auth_key_secret: SecretStr | None = Field(
@@ -86,9 +103,50 @@ class Settings(BaseSettings):
     )
     mail_from: str = "MicroMart <shop@micromart.example>"
 
-    access_token_seconds: int = 900
-    refresh_token_seconds: int = 30 * 86_400
+    public_url: str = Field(
+        default=f"http://127.0.0.1:{GATEWAY_PORT}",
+        description="where people reach the shop: links in mails begin so",
+    )
+    access_token_seconds: int = Field(default=900, ge=30)
+    refresh_token_seconds: int = Field(default=30 * 86_400, description="then an unused session has ended")
+    session_seconds: int = Field(default=90 * 86_400, description="then a session has ended, however busy")
+    refresh_grace_seconds: float = Field(
+        default=10.0, ge=0, description="so long a spent refresh token gets the answer that it got first"
+    )
+    password_reset_seconds: int = Field(default=3_600, ge=60, description="how long a mailed link opens")
+    email_verification_seconds: int = Field(default=7 * 86_400, ge=60)
+    sign_in_failures_per_account: int = Field(
+        default=10, ge=1, description="in 15 minutes, then it is locked"
+    )
+    sign_in_failures_per_address: int = Field(
+        default=100, ge=1, description="in 15 minutes, then it is locked"
+    )
+    oidc_providers: dict[str, OidcProvider] = Field(
+        default_factory=dict, description="JSON, by name: who else vouches for a customer"
+    )
+
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    limit_sign_in: str = Field(default="30/minute", description="attempts from one address")
+    limit_read: str = Field(default="1200/minute", description="of one caller: a user, a key or an address")
+    limit_write: str = Field(default="300/minute")
+    limit_checkout: str = Field(default="60/minute")
+    limit_webhook: str = Field(default="6000/minute")
+    gateway_processes: int = Field(
+        default=2, ge=1, description="how many share the limits while the Valkey that counts them is away"
+    )
+    upstream_concurrency: int = Field(
+        default=1024, ge=1, description="requests at one service at once; what comes beyond is shed"
+    )
+    drain_seconds: float = Field(
+        default=0.0, ge=0, description="on SIGTERM: how long to take requests still, while others take over"
+    )
+    trusted_proxies: str = Field(
+        default="", description="networks whose X-Forwarded-For is believed, separated by commas"
+    )
+    metrics_networks: str = Field(
+        default="127.0.0.0/8,::1/128", description="who may read the gateway's /metrics"
+    )
+    cors_origins: str = Field(default="", description="web origins that may call from a browser, by commas")
     checkout_wait_seconds: float = Field(default=10.0, gt=0, description="how long a checkout's client waits")
     checkout_time_limit_seconds: float = Field(default=900.0, gt=0, description="then the checkout is undone")
     quote_timeout_seconds: float = Field(default=0.5, gt=0, description="then the cart's own prices are used")
@@ -120,7 +178,11 @@ class Settings(BaseSettings):
         return self.secret(f"{service}_database_url")
 
     def url_of(self, service: str) -> str:
-        return str(getattr(self, f"{service}_url")).rstrip("/")
+        return self.urls_of(service)[0]
+
+    def urls_of(self, service: str) -> tuple[str, ...]:
+        """Where each instance of a service is; the setting separates them by commas."""
+        return tuple(url.strip().rstrip("/") for url in str(getattr(self, f"{service}_url")).split(","))
 
     @property
     def is_development(self) -> bool:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from api.gateway.errors import MethodNotAllowed, NoSuchRoute
+from api.gateway.principal import Principal
+from contracts.auth import Scope
 from contracts.errors import Forbidden, Unauthenticated
-from contracts.identity import Identity, Role
+from contracts.identity import Role
 
 
 class Access(StrEnum):
@@ -18,48 +20,98 @@ class Access(StrEnum):
     ADMIN = "admin"
 
 
-ANYONE, USER, STAFF = Access.ANYONE, Access.USER, Access.STAFF
+class LimitClass(StrEnum):
+    """What a request counts against; how many are allowed stands in the setting of the same name."""
+
+    READ = "read"
+    WRITE = "write"
+    CHECKOUT = "checkout"
+    SIGN_IN = "sign_in"
+    WEBHOOK = "webhook"
+
+
+ANYONE, USER, STAFF, ADMIN = Access.ANYONE, Access.USER, Access.STAFF, Access.ADMIN
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path, the service behind it, and who may call it."""
+    """One method of one path, the service behind it, who may call it, and how patiently it is called."""
 
     method: str
     path: str
     service: str
     access: Access
+    # What a key must be allowed to do; without one, the route is for people only.
+    scope: Scope | None = None
+    limit: LimitClass | None = None
     waits_for_checkout: bool = False
+    # The service answers a repeat under the same Idempotency-Key with the first answer.
+    honours_idempotency_key: bool = False
 
-    def admit(self, caller: Identity | None) -> None:
+    @property
+    def limit_class(self) -> LimitClass:
+        if self.limit is not None:
+            return self.limit
+        return LimitClass.READ if self.method in SAFE_METHODS else LimitClass.WRITE
+
+    @property
+    def is_staff_action(self) -> bool:
+        """Whether it is written down who did it."""
+        return self.access in (STAFF, ADMIN) and self.method not in SAFE_METHODS
+
+    def admit(self, caller: Principal | None) -> None:
         """Let the caller through, or refuse."""
         if self.access is Access.ANYONE:
             return
         if caller is None:
             raise Unauthenticated("Sign in first: this route needs an access token.")
-        if self.access is Access.STAFF and not caller.is_staff:
+        if caller.scopes is not None:
+            if self.scope is None or self.scope not in caller.scopes:
+                needed = f"the scope {self.scope}" if self.scope else "a person who is signed in"
+                raise Forbidden(f"This needs {needed}.")
+            return
+        if self.access is Access.STAFF and not caller.identity.is_staff:
             raise Forbidden("This needs the role staff.")
-        if self.access is Access.ADMIN and Role.ADMIN not in caller.roles:
+        if self.access is Access.ADMIN and Role.ADMIN not in caller.identity.roles:
             raise Forbidden("This needs the role admin.")
 
 
+SIGN_IN = LimitClass.SIGN_IN
+
 ROUTES = (
     Route("GET", "/.well-known/jwks.json", "auth", ANYONE),
-    Route("POST", "/v1/auth/register", "auth", ANYONE),
-    Route("POST", "/v1/auth/login", "auth", ANYONE),
+    Route("POST", "/v1/auth/register", "auth", ANYONE, limit=SIGN_IN),
+    Route("POST", "/v1/auth/login", "auth", ANYONE, limit=SIGN_IN),
     Route("POST", "/v1/auth/refresh", "auth", ANYONE),
     Route("POST", "/v1/auth/logout", "auth", USER),
     Route("GET", "/v1/auth/me", "auth", USER),
+    Route("GET", "/v1/auth/sessions", "auth", USER),
+    Route("DELETE", "/v1/auth/sessions", "auth", USER),
+    Route("DELETE", "/v1/auth/sessions/{id}", "auth", USER),
+    Route("POST", "/v1/auth/password", "auth", USER, limit=SIGN_IN),
+    Route("POST", "/v1/auth/password/forgotten", "auth", ANYONE, limit=SIGN_IN),
+    Route("POST", "/v1/auth/password/reset", "auth", ANYONE, limit=SIGN_IN),
+    Route("POST", "/v1/auth/email/verification", "auth", USER, limit=SIGN_IN),
+    Route("POST", "/v1/auth/email/verify", "auth", ANYONE, limit=SIGN_IN),
+    Route("GET", "/v1/auth/oidc", "auth", ANYONE),
+    Route("POST", "/v1/auth/oidc/{provider}/authorize", "auth", ANYONE, limit=SIGN_IN),
+    Route("GET", "/v1/auth/oidc/{provider}/callback", "auth", ANYONE, limit=SIGN_IN),
+    Route("GET", "/v1/admin/api-keys", "auth", ADMIN),
+    Route("POST", "/v1/admin/api-keys", "auth", ADMIN),
+    Route("DELETE", "/v1/admin/api-keys/{id}", "auth", ADMIN),
+    Route("GET", "/v1/admin/staff-actions", "auth", ADMIN),
     Route("GET", "/v1/products", "products", ANYONE),
-    Route("POST", "/v1/products", "products", STAFF),
+    Route("POST", "/v1/products", "products", STAFF, Scope.CATALOG_WRITE),
     Route("GET", "/v1/products/{id}", "products", ANYONE),
-    Route("PATCH", "/v1/products/{id}", "products", STAFF),
-    Route("DELETE", "/v1/products/{id}", "products", STAFF),
+    Route("PATCH", "/v1/products/{id}", "products", STAFF, Scope.CATALOG_WRITE),
+    Route("DELETE", "/v1/products/{id}", "products", STAFF, Scope.CATALOG_WRITE),
     Route("GET", "/v1/categories", "products", ANYONE),
-    Route("POST", "/v1/categories", "products", STAFF),
+    Route("POST", "/v1/categories", "products", STAFF, Scope.CATALOG_WRITE),
     Route("GET", "/v1/inventory/{sku}", "inventory", ANYONE),
-    Route("PUT", "/v1/inventory/{sku}", "inventory", STAFF),
-    Route("POST", "/v1/inventory/{sku}/adjustments", "inventory", STAFF),
+    Route("PUT", "/v1/inventory/{sku}", "inventory", STAFF, Scope.INVENTORY_WRITE),
+    Route("POST", "/v1/inventory/{sku}/adjustments", "inventory", STAFF, Scope.INVENTORY_WRITE),
     # A guest's cart, checkout and order are proved by an unguessable id or a token: the service decides.
     Route("POST", "/v1/carts", "carts", ANYONE),
     Route("GET", "/v1/carts/mine", "carts", USER),
@@ -69,25 +121,33 @@ ROUTES = (
     Route("GET", "/v1/carts/{id}", "carts", ANYONE),
     Route("PUT", "/v1/carts/{id}/items/{sku}", "carts", ANYONE),
     Route("DELETE", "/v1/carts/{id}/items/{sku}", "carts", ANYONE),
-    Route("POST", "/v1/checkouts", "orders", ANYONE, waits_for_checkout=True),
+    Route(
+        "POST",
+        "/v1/checkouts",
+        "orders",
+        ANYONE,
+        limit=LimitClass.CHECKOUT,
+        waits_for_checkout=True,
+        honours_idempotency_key=True,
+    ),
     Route("GET", "/v1/checkouts/{id}", "orders", ANYONE),
     Route("POST", "/v1/checkouts/{id}/cancel", "orders", ANYONE),
     Route("GET", "/v1/orders", "orders", USER),
     Route("GET", "/v1/orders/{id}", "orders", ANYONE),
     Route("POST", "/v1/orders/{id}/cancel", "orders", ANYONE),
-    Route("POST", "/v1/admin/checkouts/{id}/resume", "orders", STAFF),
-    Route("POST", "/v1/admin/checkouts/{id}/resolve", "orders", STAFF),
-    Route("POST", "/v1/admin/orders/{id}/refund", "orders", STAFF),
-    Route("GET", "/v1/admin/orders", "orders", STAFF),
-    Route("GET", "/v1/admin/orders/{id}", "orders", STAFF),
-    Route("GET", "/v1/admin/payments/{id}", "payments", STAFF),
+    Route("POST", "/v1/admin/checkouts/{id}/resume", "orders", STAFF, Scope.ORDERS_WRITE),
+    Route("POST", "/v1/admin/checkouts/{id}/resolve", "orders", STAFF, Scope.ORDERS_WRITE),
+    Route("POST", "/v1/admin/orders/{id}/refund", "orders", STAFF, Scope.ORDERS_WRITE),
+    Route("GET", "/v1/admin/orders", "orders", STAFF, Scope.ORDERS_READ),
+    Route("GET", "/v1/admin/orders/{id}", "orders", STAFF, Scope.ORDERS_READ),
+    Route("GET", "/v1/admin/payments/{id}", "payments", STAFF, Scope.PAYMENTS_READ),
     # The provider proves itself by its signature, which the service checks.
-    Route("POST", "/v1/payments/webhooks/{provider}", "payments", ANYONE),
-    Route("GET", "/v1/fulfilments", "fulfilment", STAFF),
-    Route("GET", "/v1/fulfilments/{order_id}", "fulfilment", STAFF),
-    Route("POST", "/v1/fulfilments/{order_id}/ship", "fulfilment", STAFF),
-    Route("POST", "/v1/fulfilments/{order_id}/deliver", "fulfilment", STAFF),
-    Route("GET", "/v1/admin/notifications", "notifications", STAFF),
+    Route("POST", "/v1/payments/webhooks/{provider}", "payments", ANYONE, limit=LimitClass.WEBHOOK),
+    Route("GET", "/v1/fulfilments", "fulfilment", STAFF, Scope.FULFILMENT_READ),
+    Route("GET", "/v1/fulfilments/{order_id}", "fulfilment", STAFF, Scope.FULFILMENT_READ),
+    Route("POST", "/v1/fulfilments/{order_id}/ship", "fulfilment", STAFF, Scope.FULFILMENT_WRITE),
+    Route("POST", "/v1/fulfilments/{order_id}/deliver", "fulfilment", STAFF, Scope.FULFILMENT_WRITE),
+    Route("GET", "/v1/admin/notifications", "notifications", STAFF, Scope.NOTIFICATIONS_READ),
 )
 
 

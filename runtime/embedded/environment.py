@@ -8,26 +8,34 @@ from runtime.embedded.processes import Program
 from runtime.settings import PREFIX
 
 # Each is made once and kept in the data folder.
-SECRETS = ("identity_secret", "order_token_secret", "auth_key_secret", "psp_api_key", "psp_webhook_secret")
+SECRETS = (
+    "identity_secret",
+    "service_secret",
+    "cookie_secret",
+    "order_token_secret",
+    "auth_key_secret",
+    "psp_api_key",
+    "psp_webhook_secret",
+)
 
 # What only some are told, beyond their own store and what their kind is told.
 _TOLD_TO = {
     "psp": {"psp_ledger", "psp_api_key", "psp_webhook_url", "psp_webhook_secret"},
     "mail": {"mail_url", "mail_folder", "smtp_port"},
-    "auth-api": {"auth_key_secret"},
+    "auth-api": {"auth_key_secret", "oidc_providers"},
     "orders-api": {"order_token_secret"},
     "payments-api": {"psp_api_key", "psp_webhook_secret", "stripe_api_key", "stripe_webhook_secret"},
     "payments-worker": {"psp_api_key", "stripe_api_key"},
-    # A worker needs the secret with which our processes vouch to one another only where it asks another.
-    "carts-worker": {"identity_secret"},
-    "products-worker": {"identity_secret"},
-    "notifications-worker": {"identity_secret", "smtp_url"},
+    # A worker needs the secret with which our processes prove themselves only where it asks another.
+    "carts-worker": {"service_secret"},
+    "products-worker": {"service_secret"},
+    "notifications-worker": {"service_secret", "smtp_url"},
 }
 _TOLD_TO_KIND = {
     Kind.SANDBOX: frozenset[str](),
-    Kind.API: frozenset({"identity_secret"}),
+    Kind.API: frozenset({"identity_secret", "service_secret"}),
     Kind.WORKER: frozenset({"bus_redis_url"}),
-    Kind.GATEWAY: frozenset({"identity_secret"}),
+    Kind.GATEWAY: frozenset({"identity_secret", "service_secret", "cookie_secret", "bus_redis_url"}),
 }
 _STORE_SETTING = {Store.POSTGRES: "database_url", Store.MONGO: "mongo_url", Store.VALKEY: "redis_url"}
 
