@@ -1,9 +1,11 @@
 """micromart status: what runs, asked now."""
 
+import http.client
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.table import Table
@@ -11,11 +13,16 @@ from rich.table import Table
 from cli.options import DEFAULT_DATA, Data, command_line, console
 from runtime.embedded.errors import PlatformError
 from runtime.embedded.folder import DataFolder
+from runtime.embedded.kinds import Kind
 from runtime.embedded.probes import serves
 from runtime.embedded.state import PlatformState, ProcessState
 
 # A service bounds its own readiness check at 2 seconds.
 PROBE_SECONDS = 2.5
+BREAKER_STATE = "micromart_gateway_breaker_state"
+
+# The state of each service's breaker, by the service; None while the gateway cannot be asked.
+BreakerStates = dict[str, str] | None
 
 
 def status(
@@ -29,10 +36,12 @@ def status(
     with ThreadPoolExecutor(max_workers=len(state.processes) or 1) as probes:
         answers = list(probes.map(_is_ready, state.processes))
     ready = state.is_running and all(answers)
+    breakers = breakers_of(state.gateway) if _gateway_is_ready(state, answers) else None
     if as_json:
-        typer.echo(json.dumps(_document(state, answers, ready), indent=2))
+        typer.echo(json.dumps(_document(state, answers, ready, breakers), indent=2))
     else:
         console.print(_table(state, answers))
+        console.print(breakers_line(breakers))
         if not state.is_running:
             console.print(
                 f"its supervisor was killed: {command_line('up', data)} starts anew", style="yellow"
@@ -44,7 +53,54 @@ def _is_ready(process: ProcessState) -> bool:
     return process.pid is not None and process.pid.is_alive and serves(process.probe, PROBE_SECONDS)
 
 
-def _document(state: PlatformState, answers: list[bool], ready: bool) -> dict[str, object]:
+def _gateway_is_ready(state: PlatformState, answers: list[bool]) -> bool:
+    return any(
+        answer
+        for process, answer in zip(state.processes, answers, strict=True)
+        if process.kind is Kind.GATEWAY
+    )
+
+
+def breakers_of(gateway: str) -> BreakerStates:
+    """What the metrics of the gateway at this URL say of its breakers."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    connection = http.client.HTTPConnection(urlsplit(gateway).netloc, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        return None
+    return {
+        sample.labels["upstream"]: sample.labels["state"]
+        for family in text_string_to_metric_families(text)
+        if family.name == BREAKER_STATE
+        for sample in family.samples
+        if sample.value == 1
+    }
+
+
+def breakers_line(breakers: BreakerStates) -> str:
+    """One line: what is not closed by name, the rest by its number."""
+    if breakers is None:
+        return "breakers: [yellow]unknown[/], the gateway does not tell"
+    closed = sum(state == "closed" for state in breakers.values())
+    others = [
+        f"{service} [{'red' if state == 'open' else 'yellow'}]{state.replace('_', '-')}[/]"
+        for service, state in sorted(breakers.items())
+        if state != "closed"
+    ]
+    return f"breakers: {', '.join([*others, f'{closed} closed'])}"
+
+
+def _document(
+    state: PlatformState, answers: list[bool], ready: bool, breakers: BreakerStates
+) -> dict[str, object]:
     return {
         "ready": ready,
         "gateway": state.gateway,
@@ -64,6 +120,7 @@ def _document(state: PlatformState, answers: list[bool], ready: bool) -> dict[st
             }
             for process, answer in zip(state.processes, answers, strict=True)
         ],
+        "breakers": breakers,
     }
 
 
