@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, params
 
 from contracts.errors import Forbidden, Unauthenticated
 from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from runtime.identity import IdentitySigner
-from runtime.service_identity import ServiceProof
+from runtime.service_identity import ServiceNotAllowed, ServiceProof, UnknownService
 
 
 async def optional_caller(request: Request) -> Identity | None:
@@ -47,11 +47,25 @@ async def calling_service(request: Request) -> str:
     """The process of ours that calls; everybody else is refused."""
     header = request.headers.get(SERVICE_HEADER)
     if header is None:
-        raise Unauthenticated("only our own processes may ask this")
+        raise UnknownService("only our own processes may ask this")
     proof: ServiceProof = request.app.state.proof
     return proof.caller(header)
 
 
 CallingService = Annotated[str, Depends(calling_service)]
+
+
+def called_by(*services: str) -> params.Depends:
+    """The dependency of a route that only these services of ours may ask."""
+
+    async def allowed(request: Request) -> None:
+        caller = await calling_service(request)
+        if caller not in services:
+            raise ServiceNotAllowed(f"{caller} has no business here")
+
+    dependency: params.Depends = Depends(allowed)
+    return dependency
+
+
 Staff = Annotated[Identity, Depends(staff)]
 Admin = Annotated[Identity, Depends(admin)]

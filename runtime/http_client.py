@@ -1,4 +1,4 @@
-"""Calls between our own processes: pooled, with a deadline always, the trace and caller passed on."""
+"""Calls between our own processes: pooled, with a deadline and a proof always, trace and caller passed on."""
 
 from types import TracebackType
 from typing import Self, TypeVar
@@ -7,24 +7,42 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from contracts.errors import Refusal, Refused, Unavailable
-from contracts.identity import IDENTITY_HEADER, Identity
+from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity
 from contracts.problems import Problem, kind_of
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceNotAllowed, ServiceProof, UnknownService
+from runtime.settings import Settings
 from runtime.trace import TRACEPARENT_HEADER, current_traceparent
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+# A peer that does not take us for ours: a deployment's mistake, and nothing that our own caller did.
+_NOT_OURS = frozenset({UnknownService.code, ServiceNotAllowed.code})
+
 
 class ServiceClient:
-    """A peer service by its base URL; its refusals are raised here as what they were there.
+    """A peer service by its base URL and name; its refusals are raised here as what they were there.
 
-    Errors name the peer and never the path, which may hold a guest's cart id.
+    Errors name the peer and never the path, which may hold a guest's cart id. Only one that passes a caller
+    on is given a signer.
     """
 
-    def __init__(self, base_url: str, signer: IdentitySigner) -> None:
+    def __init__(
+        self, base_url: str, peer: str, proof: ServiceProof, signer: IdentitySigner | None = None
+    ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._peer = peer
+        self._proof = proof
         self._signer = signer
         self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def between(
+        cls, settings: Settings, caller: str, peer: str, signer: IdentitySigner | None = None
+    ) -> Self:
+        """The client with which one of our services asks another, where the settings say that it is."""
+        proof = ServiceProof(settings.secret("service_secret"), caller)
+        return cls(settings.url_of(peer), peer, proof, signer)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200))
@@ -49,10 +67,15 @@ class ServiceClient:
         """Call the peer once; a refusal is raised as Refused, an outage or a wrong answer as Unavailable."""
         if self._session is None:
             raise RuntimeError("a ServiceClient is used inside `async with`")
-        headers = {"content-type": "application/json"}
+        headers = {
+            "content-type": "application/json",
+            SERVICE_HEADER: self._proof.for_listener(self._peer),
+        }
         if (traceparent := current_traceparent()) is not None:
             headers[TRACEPARENT_HEADER] = traceparent
         if identity is not None:
+            if self._signer is None:
+                raise RuntimeError("a ServiceClient without a signer cannot pass a caller on")
             headers[IDENTITY_HEADER] = self._signer.sign(identity)
         try:
             async with self._session.request(
@@ -78,7 +101,7 @@ def _refusal_in(raw: bytes, status: int, peer: str) -> Exception:
         problem = Problem.model_validate_json(raw)
     except ValidationError:
         return Unavailable(f"{peer} answered {status}")
-    if status >= 500:
+    if status >= 500 or problem.code in _NOT_OURS:
         return Unavailable(f"{peer}: {problem.detail}")
     return Refused(
         Refusal(code=problem.code, kind=kind_of(status), detail=problem.detail, errors=problem.errors)

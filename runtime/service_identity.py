@@ -7,7 +7,7 @@ import hmac
 import json
 import time
 
-from contracts.errors import Unauthenticated
+from contracts.errors import Forbidden, Unauthenticated
 
 # Made anew for every call; this only bounds what a leaked header is worth.
 LIFETIME_SECONDS = 60
@@ -17,6 +17,12 @@ class UnknownService(Unauthenticated):
     """A call that none of our processes made, or that was meant for another one."""
 
     code = "auth.service_invalid"
+
+
+class ServiceNotAllowed(Forbidden):
+    """A call of a process of ours that has no business with this route."""
+
+    code = "auth.service_not_allowed"
 
 
 class ServiceProof:

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
+from api.caller import called_by
 from api.carts.dependencies import Carts, Named
 from contracts.carts import BoughtCart, CartSnapshot, Repricing
 
-router = APIRouter(prefix="/internal/carts", include_in_schema=False)
+router = APIRouter(prefix="/internal/carts", include_in_schema=False, dependencies=[called_by("orders")])
 
 
 @router.get("/{cart_id}/snapshot")

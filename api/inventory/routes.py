@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from api.caller import OptionalCaller, Staff
+from api.caller import OptionalCaller, Staff, called_by
 from api.inventory.views import AdjustStock, SetStock, StockView
 from contracts.inventory import StockLevel, StockLevels, StockQuery
 from contracts.money import Sku
@@ -20,7 +20,7 @@ Inventory = Annotated[InventoryService, Depends(_service)]
 SkuPath = Annotated[Sku, Path()]
 
 router = APIRouter(prefix="/v1/inventory", tags=["inventory"])
-internal = APIRouter(prefix="/internal", include_in_schema=False)
+internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[called_by("products")])
 
 
 @router.get("/{sku}", response_model_exclude_none=True)

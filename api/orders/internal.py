@@ -2,10 +2,13 @@
 
 from fastapi import APIRouter
 
+from api.caller import called_by
 from api.orders.dependencies import Desk, OrderId
 from contracts.orders import BoughtLine, OrderContact
 
-router = APIRouter(prefix="/internal/orders", include_in_schema=False)
+router = APIRouter(
+    prefix="/internal/orders", include_in_schema=False, dependencies=[called_by("notifications")]
+)
 
 
 @router.get("/{order_id}/contact")

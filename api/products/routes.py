@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
-from api.caller import Staff
+from api.caller import Staff, called_by
 from api.pages import CursorParameter, Limit, Page, decode_cursor, encode_cursor
 from api.products.cursors import cursor_at, position_in
 from api.products.views import CategoryView, ProductView
@@ -38,7 +38,7 @@ Order = Annotated[
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 categories = APIRouter(prefix="/v1/categories", tags=["products"])
-internal = APIRouter(prefix="/internal", include_in_schema=False)
+internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[called_by("carts", "orders")])
 
 
 @router.get("")

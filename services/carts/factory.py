@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtime.http_client import ServiceClient
-from runtime.identity import IdentitySigner
 from runtime.settings import Settings
 from services.carts.connection import connect
 from services.carts.outbox import CartsOutbox
@@ -17,10 +16,9 @@ from services.carts.store import CartStore
 @asynccontextmanager
 async def open_carts(settings: Settings) -> AsyncIterator[CartService]:
     """The service over its own Valkey, closed at the end."""
-    signer = IdentitySigner(settings.secret("identity_secret"))
     async with (
         connect(settings.secret("carts_redis_url")) as redis,
-        ServiceClient(settings.url_of("products"), signer) as products,
+        ServiceClient.between(settings, "carts", "products") as products,
     ):
         yield CartService(CartStore(redis), Products(products).quote)
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from runtime.database import Database
 from runtime.http_client import ServiceClient
-from runtime.identity import IdentitySigner
 from runtime.migrations import upgrade
 from runtime.settings import MissingSetting, Settings
 from services.notifications import rules
 from services.notifications.delivery import Delivery
-from services.notifications.peers import OrdersPeer
+from services.notifications.peers import AuthPeer, OrdersPeer
 from services.notifications.service import NotificationsService
 from services.notifications.smtp import SmtpMailer
 from services.notifications.store import NotificationsStore
@@ -47,15 +46,22 @@ async def open_notifications(settings: Settings) -> AsyncIterator[NotificationsS
 
 @asynccontextmanager
 async def open_notifications_parts(settings: Settings) -> AsyncIterator[NotificationsParts]:
-    """The service together with what sends: it needs a mail server, and orders to ask for addresses."""
+    """The service together with what sends: it needs a mail server, and peers to ask for addresses."""
     mailer = SmtpMailer.at(settings.secret("smtp_url"))
     domain = _mail_domain(settings)
-    signer = IdentitySigner(settings.secret("identity_secret"))
     async with (
         open_store(settings) as store,
-        ServiceClient(settings.url_of("orders"), signer) as orders,
+        ServiceClient.between(settings, "notifications", "orders") as orders,
+        ServiceClient.between(settings, "notifications", "auth") as auth,
     ):
-        delivery = Delivery(store, OrdersPeer(orders), mailer, sender=settings.mail_from)
+        delivery = Delivery(
+            store,
+            OrdersPeer(orders),
+            AuthPeer(auth),
+            mailer,
+            sender=settings.mail_from,
+            public_url=settings.public_url,
+        )
         yield NotificationsParts(NotificationsService(store, domain), delivery)
 
 

@@ -67,8 +67,8 @@ async def open_orders_parts(settings: Settings) -> AsyncIterator[OrdersParts]:
     signer = IdentitySigner(settings.secret("identity_secret"))
     async with (
         open_store(settings) as store,
-        ServiceClient(settings.url_of("carts"), signer) as carts,
-        ServiceClient(settings.url_of("products"), signer) as products,
+        ServiceClient.between(settings, "orders", "carts", signer) as carts,
+        ServiceClient.between(settings, "orders", "products") as products,
     ):
         intake = Intake(store, CartsPeer(carts), ProductsPeer(products, settings.quote_timeout_seconds))
         yield OrdersParts(OrdersService(store), OrderChanges(store), intake)

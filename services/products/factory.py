@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtime.http_client import ServiceClient
-from runtime.identity import IdentitySigner
 from runtime.settings import Settings
 from services.products.connection import Connection
 from services.products.documents import DOCUMENTS
@@ -18,10 +17,9 @@ from services.products.store import ProductsStore
 @asynccontextmanager
 async def open_products(settings: Settings) -> AsyncIterator[ProductsService]:
     """The service over its own database and its peer, closed at the end."""
-    signer = IdentitySigner(settings.secret("identity_secret"))
     async with (
         _connection(settings) as connection,
-        ServiceClient(settings.url_of("inventory"), signer) as inventory,
+        ServiceClient.between(settings, "products", "inventory") as inventory,
     ):
         yield ProductsService(ProductsStore(connection), Inventory(inventory))
 

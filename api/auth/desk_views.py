@@ -1,0 +1,90 @@
+"""What admins are shown and send: machines' keys, and the staff's trail."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api.requests import RequestBody
+from contracts.auth import Scope
+
+if TYPE_CHECKING:
+    from services.auth.api_key_store import ApiKey
+    from services.auth.api_keys import NewApiKey
+    from services.auth.staff_action_store import NotedAction
+
+# One line with something to read on it.
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", max_length=100)]
+
+
+class CreateApiKey(RequestBody):
+    """Make a key for a machine."""
+
+    name: Annotated[Name, Field(examples=["warehouse importer"])]
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    expires_at: AwareDatetime | None = None
+
+
+class ApiKeyView(BaseModel):
+    """A key as it is listed: `prefix` is how it begins; the rest of it is known to its holder alone."""
+
+    id: str
+    prefix: str
+    name: str
+    scopes: Sequence[Scope]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, key: "ApiKey") -> "ApiKeyView":
+        return cls(
+            id=key.id,
+            prefix=key.prefix,
+            name=key.name,
+            scopes=sorted(key.scopes),
+            created_by=key.created_by,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+        )
+
+
+class NewApiKeyView(ApiKeyView):
+    """A key that was just made. `key` is all of it, and is never shown again."""
+
+    key: str
+
+    @classmethod
+    def made(cls, new: "NewApiKey") -> "NewApiKeyView":
+        return cls(**ApiKeyView.of(new.key).model_dump(), key=new.secret.get_secret_value())
+
+
+class StaffActionView(BaseModel):
+    """What somebody of the staff did; without a `status`, how it ended was not heard of."""
+
+    id: str
+    actor: str
+    method: str
+    route: str
+    path: str
+    status: int | None
+    address: str
+    request_id: str
+    trace_id: str
+    noted_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, noted: "NotedAction") -> "StaffActionView":
+        return cls(
+            id=noted.id,
+            status=noted.status,
+            noted_at=noted.noted_at,
+            ended_at=noted.ended_at,
+            **noted.action.model_dump(),
+        )

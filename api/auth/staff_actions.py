@@ -1,0 +1,67 @@
+"""The staff's trail: the gateway adds to it, admins read it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, status
+from pydantic import AwareDatetime
+
+from api.auth.cursors import cursor_at, position_in
+from api.auth.desk_views import StaffActionView
+from api.caller import Admin, called_by
+from api.pages import CursorParameter, Limit, Page
+from contracts.auth import StaffAction, StaffActionEnded, StaffActionNoted
+from services.auth.factory import Auth
+from services.auth.staff_actions import StaffActions
+
+
+def _staff_actions(request: Request) -> StaffActions:
+    auth: Auth = request.app.state.opened.service
+    return auth.staff_actions
+
+
+Trail = Annotated[StaffActions, Depends(_staff_actions)]
+ActionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Actor = Annotated[
+    str | None, Query(pattern=r"^[^\x00]{1,100}$", description="a user's id, `key:...` or `cli:...`")
+]
+From = Annotated[
+    AwareDatetime | None, Query(alias="from", description="the first moment, with its time zone")
+]
+Until = Annotated[AwareDatetime | None, Query(description="the moment after the last")]
+
+router = APIRouter(prefix="/v1/admin/staff-actions", tags=["auth"])
+internal = APIRouter(
+    prefix="/internal/staff-actions", include_in_schema=False, dependencies=[called_by("gateway")]
+)
+
+
+@router.get("")
+async def list_staff_actions(
+    trail: Trail,
+    _: Admin,
+    actor: Actor = None,
+    since: From = None,
+    until: Until = None,
+    limit: Limit = 20,
+    cursor: CursorParameter = None,
+) -> Page[StaffActionView]:
+    """What the staff did, newest first; by one actor or in one span of time if asked."""
+    found = await trail.actions(
+        actor=actor, since=since, until=until, after=position_in(cursor), limit=limit + 1
+    )
+    shown = found[:limit]
+    more = cursor_at(shown[-1].noted_at, shown[-1].id) if len(found) > limit else None
+    return Page(items=[StaffActionView.of(noted) for noted in shown], next_cursor=more)
+
+
+@internal.post("", status_code=status.HTTP_201_CREATED)
+async def note_staff_action(body: StaffAction, trail: Trail) -> StaffActionNoted:
+    """Write down what is about to be done."""
+    return StaffActionNoted(id=await trail.note(body))
+
+
+@internal.post("/{action_id}/outcome")
+async def end_staff_action(action_id: ActionId, body: StaffActionEnded, trail: Trail) -> StaffActionEnded:
+    """Add how it ended. Safe to repeat: the first word stays."""
+    await trail.end(action_id, body.status)
+    return body
