@@ -31,3 +31,5 @@ SERVICE_HEADER = "x-micromart-service"
 ORDER_TOKEN_HEADER = "x-order-token"  # noqa: S105 - a header's name
 IDEMPOTENCY_HEADER = "idempotency-key"
 REQUEST_ID_HEADER = "x-request-id"
+# A service that stops soon says so with each answer; it never leaves the gateway.
+DRAINING_HEADER = "x-micromart-draining"

@@ -12,12 +12,12 @@ DEADLINE_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, *, protocol: type[asyncio.Protocol] | None = None) -> AsyncIterator[str]:
     """Serve on a free port, lifespan included; yields the base URL and has stopped when the block ends."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        config = uvicorn.Config(app, http="httptools", ws="none", lifespan="on", log_config=None)
+        config = uvicorn.Config(app, http=protocol or "httptools", ws="none", lifespan="on", log_config=None)
         server = uvicorn.Server(config)
         # serve() would take over the signals of the process, which belong to pytest.
         running = asyncio.create_task(server._serve(sockets=[listener]))

@@ -2,6 +2,7 @@ import gc
 import math
 
 from api.gateway.app import Gateway
+from api.gateway.connection import EdgeProtocol
 from runtime.logs import configure_logs
 from runtime.settings import DEFAULT_PORTS, Settings, run_process
 from runtime.web import server_for
@@ -19,6 +20,8 @@ def _start(settings: Settings) -> None:
         default_port=DEFAULT_PORTS["gateway"],
         # A checkout that a client waits for may finish before the process ends.
         max_request_seconds=math.ceil(settings.checkout_wait_seconds) + 1,
+        protocol=EdgeProtocol,
+        tells_peers=False,
     )
     # What lives as long as the process is not worth a look in every full collection: each took 50 ms.
     gc.collect()

@@ -1,29 +1,39 @@
 """The gateway as an ASGI application: opened on start, closed at the end."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from ipaddress import ip_network
 
 import aiohttp
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from api.gateway.addresses import Addresses
+from api.gateway.api_keys import ApiKeys, check_at
+from api.gateway.browsers import Browsers
 from api.gateway.documents import Documents
-from api.gateway.edge import Edge
+from api.gateway.edge import Edge, EdgeParts
 from api.gateway.errors import KeysUnavailable
 from api.gateway.keys import KeySource, fetch_over
-from api.gateway.operations import own_routes
+from api.gateway.limits import open_limiter
+from api.gateway.operations import Networks, own_routes
+from api.gateway.principals import Principals
 from api.gateway.proxy import Proxy, Timeouts
+from api.gateway.revocations import Revocations, ended_at
 from api.gateway.routes import ROUTES, RouteTable
+from api.gateway.staff_actions import StaffActions
+from api.gateway.temporal_ui import SignIn, TemporalUi
 from api.gateway.tokens import TokenVerifier
+from api.gateway.upstreams import Upstream
 from contracts.topology import SERVICES
+from runtime.access_log import AccessLog
+from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
-from runtime.logs import access_logger
-from runtime.settings import Settings
+from runtime.settings import PREFIX, MissingSetting, Settings
 
+NAME = "gateway"
 # Uvicorn closes an idle connection after 5 s: one is never taken from the pool near that moment.
 KEEP_ALIVE_SECONDS = 3.0
-# A rush of buyers waits for its checkouts all at once: a connection each, none queued behind another's.
-CONNECTIONS_PER_SERVICE = 1024
 
 
 class Gateway:
@@ -33,6 +43,9 @@ class Gateway:
         self._settings = settings
         self._signer = IdentitySigner(settings.secret("identity_secret"))
         self._timeouts = timeouts or Timeouts(checkout=settings.checkout_wait_seconds + 10)
+        self._addresses = Addresses(settings.trusted_proxies)
+        self._browsers = Browsers(settings)
+        self._scrapers = _networks(settings.metrics_networks)
         self._lifespan = Router(lifespan=self._opened).lifespan
         self._edge: Edge | None = None
 
@@ -46,34 +59,80 @@ class Gateway:
     @asynccontextmanager
     async def _opened(self, _: object) -> AsyncIterator[None]:
         settings = self._settings
-        async with _session() as session:
-            upstreams = {service.name: settings.url_of(service.name) for service in SERVICES}
-            keys = KeySource(fetch_over(session, upstreams["auth"]))
+        async with AsyncExitStack() as stack:
+            access_log = AccessLog(settings, NAME)
+            stack.callback(access_log.flush)
+            session = await stack.enter_async_context(_session())
+            auth = await stack.enter_async_context(ServiceClient.between(settings, NAME, "auth"))
+            keys = KeySource(fetch_over(session, settings.url_of("auth")))
+            stack.push_async_callback(keys.close)
+            api_keys = ApiKeys(check_at(auth))
+            stack.push_async_callback(api_keys.close)
+            revocations = await stack.enter_async_context(Revocations(ended_at(auth)))
+            staff_actions = await stack.enter_async_context(StaffActions(auth))
+            tokens = TokenVerifier(keys)
+            principals = Principals(tokens, api_keys, revocations)
+            documents = Documents(session, _first_urls(settings), ROUTES)
             self._edge = Edge(
-                RouteTable(ROUTES),
-                TokenVerifier(keys),
-                self._signer,
-                Proxy(session, upstreams, self._timeouts, settings.max_body_bytes),
-                own_routes(keys, Documents(session, upstreams, ROUTES)),
-                settings.max_body_bytes,
-                access_logger(settings, "gateway"),
+                EdgeParts(
+                    table=RouteTable(ROUTES),
+                    addresses=self._addresses,
+                    browsers=self._browsers,
+                    principals=principals,
+                    revocations=revocations,
+                    limiter=await stack.enter_async_context(open_limiter(settings)),
+                    staff_actions=staff_actions,
+                    signer=self._signer,
+                    proxy=Proxy(session, _upstreams(settings), self._timeouts, settings.max_body_bytes),
+                    temporal_ui=TemporalUi(
+                        settings,
+                        session,
+                        principals=principals,
+                        revocations=revocations,
+                        sign_in=SignIn(session, settings.url_of("auth"), tokens, self._signer),
+                        note_action=staff_actions.note,
+                    ),
+                    own=own_routes(keys, documents, self._scrapers),
+                    max_body_bytes=settings.max_body_bytes,
+                    access_log=access_log,
+                )
             )
             # Auth may start after us: readiness tells of it, and the first token asks again.
             with suppress(KeysUnavailable):
                 await keys.ready()
-            try:
-                yield
-            finally:
-                await keys.close()
+            yield
+
+
+def _upstreams(settings: Settings) -> dict[str, Upstream]:
+    return {
+        service.name: Upstream(service.name, settings.urls_of(service.name), settings.upstream_concurrency)
+        for service in SERVICES
+    }
+
+
+def _first_urls(settings: Settings) -> dict[str, str]:
+    return {service.name: settings.url_of(service.name) for service in SERVICES}
 
 
 def _session() -> aiohttp.ClientSession:
-    """The one pool towards the services: it adds nothing, follows nothing, remembers nothing."""
-    return aiohttp.ClientSession(
+    """The one pool towards the services: it adds, follows, remembers and repeats nothing."""
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=0, limit_per_host=CONNECTIONS_PER_SERVICE, keepalive_timeout=KEEP_ALIVE_SECONDS
+            # The bulkheads bound it, each its own service: nothing queues here behind another's requests.
+            limit=0,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
         ),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
     )
+    # It would send what is idempotent once more, unseen by breaker and budget; no option says not to.
+    session._retry_connection = False
+    return session
+
+
+def _networks(listed: str) -> Networks:
+    try:
+        return [ip_network(name.strip()) for name in listed.split(",") if name.strip()]
+    except ValueError as error:
+        raise MissingSetting(f"{PREFIX}METRICS_NETWORKS is not usable: {error}") from None

@@ -1,49 +1,66 @@
 """What becomes of a request: refused here, answered here, or passed on to a service."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from structlog.typing import FilteringBoundLogger
 
+from api.gateway.addresses import Addresses
+from api.gateway.browsers import Browsers, added_to
 from api.gateway.client import Client
-from api.gateway.errors import ClientLeft, MethodNotAllowed, bug_response, refusal_response
-from api.gateway.exchange import CLIENT_LEFT, Exchange
+from api.gateway.errors import ClientLeft, MethodNotAllowed, TokenRefused, bug_response, refusal_response
+from api.gateway.exchange import CLIENT_LEFT, QUIET_ROUTES, Exchange
 from api.gateway.head import RequestHead, new_request_id
+from api.gateway.limits import Limiter, LimitExceeded, address_principal
 from api.gateway.paths import refuse_ambiguous
+from api.gateway.principal import Principal
+from api.gateway.principals import Principals
 from api.gateway.proxy import Proxy
-from api.gateway.routes import RouteTable
-from api.gateway.tokens import TokenVerifier
+from api.gateway.revocations import Revocations
+from api.gateway.routes import LimitClass, Route, RouteTable
+from api.gateway.staff_actions import StaffActions
+from api.gateway.temporal_ui import TemporalUi
+from contracts.auth import StaffAction
 from contracts.errors import DomainError
 from contracts.identity import IDENTITY_HEADER, REQUEST_ID_HEADER
+from runtime.access_log import AccessLog
 from runtime.identity import IdentitySigner
 from runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-OwnRoutes = Mapping[str, Callable[[], Awaitable[Response]]]
+OwnRoutes = Mapping[str, Callable[[Exchange], Awaitable[Response]]]
+
+TEMPORAL = "/temporal"
+TEMPORAL_SIGN_IN = "/temporal/sign-in"
+LOG_OUT = "/v1/auth/logout"
+
+
+@dataclass(frozen=True)
+class EdgeParts:
+    """What the edge decides with, each a promise of its own."""
+
+    table: RouteTable
+    addresses: Addresses
+    browsers: Browsers
+    principals: Principals
+    revocations: Revocations
+    limiter: Limiter
+    staff_actions: StaffActions
+    signer: IdentitySigner
+    proxy: Proxy
+    temporal_ui: TemporalUi
+    own: OwnRoutes
+    max_body_bytes: int
+    access_log: AccessLog
 
 
 class Edge:
-    """Decides about each request, in the order: path, route, token, access, body."""
+    """Decides about each request, in the order: path, route, caller, limit, access, staff's trail, body."""
 
-    def __init__(
-        self,
-        table: RouteTable,
-        tokens: TokenVerifier,
-        signer: IdentitySigner,
-        proxy: Proxy,
-        own: OwnRoutes,
-        max_body_bytes: int,
-        access_log: FilteringBoundLogger,
-    ) -> None:
-        self._table = table
-        self._tokens = tokens
-        self._signer = signer
-        self._proxy = proxy
-        self._own = own
-        self._max_body_bytes = max_body_bytes
-        self._access_log = access_log
+    def __init__(self, parts: EdgeParts) -> None:
+        self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope)
@@ -53,9 +70,12 @@ class Edge:
                 exchange.request_id = exchange.request_id or new_request_id()
                 exchange.status = response.status_code
                 response.headers[REQUEST_ID_HEADER] = exchange.request_id
+                response.raw_headers = added_to(response.raw_headers, exchange.headers)
                 await response(scope, receive, send)
         finally:
-            exchange.report(self._access_log)
+            if exchange.action is not None:
+                self._parts.staff_actions.ended(exchange.action, exchange.status)
+            exchange.report(self._parts.access_log)
 
     async def _answered(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
@@ -67,6 +87,7 @@ class Edge:
             exchange.status = CLIENT_LEFT
             return None
         except DomainError as error:
+            exchange.code = error.refusal.code
             return refusal_response(error)
         except Exception as error:
             log.error("bug", route=exchange.route, request_id=exchange.request_id, exc_info=error)
@@ -75,23 +96,90 @@ class Edge:
     async def _decide(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> Response | None:
-        """The gateway's own answer, or None when the service has given one."""
-        head = RequestHead(scope)
+        """The gateway's own answer, or None when somebody else's has been sent."""
+        parts = self._parts
+        exchange.address = address = parts.addresses.of(scope)
+        head = RequestHead(scope, address)
         exchange.request_id, exchange.trace_id = head.request_id, head.trace_id
+        exchange.headers.extend(parts.browsers.headers(head.origin, authenticated=bool(head.authorization)))
         refuse_ambiguous(scope["raw_path"])
         path: str = scope["path"]
-        if (own := self._own.get(path)) is not None:
-            exchange.route = path
-            if exchange.method not in ("GET", "HEAD"):
-                raise MethodNotAllowed(exchange.method, "GET, HEAD")
-            return await own()
-        route = self._table.match(exchange.method, path)
+        if (own := parts.own.get(path)) is not None:
+            return await self._own(exchange, path, own)
+        if path == TEMPORAL or path.startswith(TEMPORAL + "/"):
+            if path == TEMPORAL_SIGN_IN and exchange.method == "POST":
+                await self._limit(exchange, LimitClass.SIGN_IN, None)
+            return await parts.temporal_ui.answer(exchange, scope, head, receive, send)
+        if exchange.method == "OPTIONS":
+            preflight = parts.browsers.preflight(scope, parts.table.methods(path))
+            if preflight is not None:
+                return preflight
+        route = parts.table.match(exchange.method, path)
         exchange.route, exchange.upstream = route.path, route.service
-        caller = await self._tokens.caller(head.authorization)
-        route.admit(caller)
-        if caller is not None:
-            exchange.subject = caller.subject
-            head.headers[IDENTITY_HEADER] = self._signer.sign(caller)
-        client = Client(receive, has_body=head.has_body, max_body_bytes=self._max_body_bytes)
-        await self._proxy.forward(exchange, route, head, client, send)
+        principal = await self._principal(exchange, head)
+        await self._limit(exchange, route.limit_class, principal)
+        route.admit(principal)
+        if principal is not None:
+            exchange.subject = principal.identity.subject
+            if route.is_told_of(principal):
+                head.headers[IDENTITY_HEADER] = principal.vouched_by(parts.signer)
+            if route.is_staff_action(principal):
+                await self._write_down(exchange, principal, path)
+        client = Client(receive, has_body=head.has_body, max_body_bytes=parts.max_body_bytes)
+        await parts.proxy.forward(exchange, route, head, client, send)
+        self._note_logout(exchange, route, principal)
         return None
+
+    async def _own(
+        self, exchange: Exchange, path: str, own: Callable[[Exchange], Awaitable[Response]]
+    ) -> Response:
+        exchange.route = path
+        if exchange.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(exchange.method, "GET, HEAD")
+        if path not in QUIET_ROUTES:
+            await self._limit(exchange, LimitClass.READ, None)
+        return await own(exchange)
+
+    async def _principal(self, exchange: Exchange, head: RequestHead) -> Principal | None:
+        try:
+            return await self._parts.principals.of(head.authorization)
+        except TokenRefused:
+            # Whoever tries tokens or keys pays for it like a reader.
+            await self._limit(exchange, LimitClass.READ, None)
+            raise
+
+    async def _limit(self, exchange: Exchange, limit: LimitClass, principal: Principal | None) -> None:
+        """Count the request against its sender; at sign-in against the address, whoever it is said to be."""
+        if principal is None or limit is LimitClass.SIGN_IN:
+            assert exchange.address is not None
+            name = address_principal(exchange.address)
+        else:
+            name = principal.name
+        try:
+            allowance = await self._parts.limiter.admit(limit, name)
+        except LimitExceeded as error:
+            exchange.headers.extend(error.allowance.headers)
+            raise
+        exchange.headers.extend(allowance.headers)
+
+    async def _write_down(self, exchange: Exchange, principal: Principal, path: str) -> None:
+        """Nothing that the staff changes is done before it stands in the trail who does it."""
+        assert exchange.address is not None
+        exchange.action = await self._parts.staff_actions.note(
+            StaffAction(
+                actor=principal.identity.subject,
+                method=exchange.method,
+                route=exchange.route,
+                path=path,
+                request_id=exchange.request_id,
+                trace_id=exchange.trace_id,
+                address=exchange.address,
+            )
+        )
+
+    def _note_logout(self, exchange: Exchange, route: Route, principal: Principal | None) -> None:
+        """This process need not wait to hear from auth that the session has ended."""
+        if route.path == LOG_OUT and exchange.status < 300 and principal is not None:
+            session = principal.identity.session
+            if session is not None:
+                self._parts.revocations.end(session)

@@ -47,14 +47,22 @@ class BodyTooLarge(GatewayRefusal):
 
 
 class HeadTooLarge(GatewayRefusal):
-    """The request line and its headers together are longer than anything we have a use for."""
+    """The request line and its headers are longer, or more, than anything we have a use for."""
 
     code = "request.head_too_large"
     kind = Kind.MALFORMED
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"A request line with its headers may have {limit} bytes at most.")
+    def __init__(self, max_bytes: int, max_headers: int) -> None:
+        super().__init__(f"A request's head may have {max_bytes} bytes and {max_headers} headers at most.")
+
+
+class HeadTooSlow(GatewayRefusal):
+    """The client began a request and did not even finish its head in time."""
+
+    code = "request.timeout"
+    kind = Kind.MALFORMED
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class BodyTooSlow(GatewayRefusal):
@@ -65,12 +73,22 @@ class BodyTooSlow(GatewayRefusal):
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
-class TokenInvalid(Unauthenticated):
+class TokenRefused(Unauthenticated):
+    """An access token or API key was sent that opens nothing."""
+
+
+class TokenInvalid(TokenRefused):
     code = "auth.token_invalid"
 
 
-class TokenExpired(Unauthenticated):
+class TokenExpired(TokenRefused):
     code = "auth.token_expired"
+
+
+class SessionEnded(TokenRefused):
+    """A token of a session that its owner, or an operator, has ended."""
+
+    code = "auth.session_ended"
 
 
 class KeysUnavailable(Unavailable):
@@ -81,6 +99,24 @@ class KeysUnavailable(Unavailable):
 
 class UpstreamUnavailable(Unavailable):
     code = "gateway.upstream_unavailable"
+
+
+class UpstreamSuspended(Unavailable):
+    """The service has failed too often of late: it is not asked before `retry_after` seconds."""
+
+    code = "gateway.upstream_suspended"
+
+    def __init__(self, service: str, *, retry_after: int) -> None:
+        super().__init__(f"The {service} service does not work now, try later.", retry_after=retry_after)
+
+
+class UpstreamOverloaded(Unavailable):
+    """As many requests as the service may have at once are there already; this one was not sent."""
+
+    code = "gateway.upstream_overloaded"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"The {service} service has all that it can do, try again.", retry_after=1)
 
 
 class UpstreamTimeout(GatewayRefusal):
@@ -106,7 +142,7 @@ def refusal_response(error: DomainError) -> Response:
         response = problem_response(error.refusal, retry_after=error.retry_after)
     if isinstance(error, MethodNotAllowed):
         response.headers["allow"] = error.allow
-    if isinstance(error, (TokenInvalid, TokenExpired)):
+    if isinstance(error, TokenRefused):
         response.headers["www-authenticate"] = 'Bearer error="invalid_token"'
     return response
 

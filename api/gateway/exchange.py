@@ -4,7 +4,8 @@ import time
 
 from prometheus_client import Counter, Histogram
 from starlette.types import Message, Scope, Send
-from structlog.typing import FilteringBoundLogger
+
+from runtime.access_log import AccessLog, Field
 
 # Nginx's name for an answer that nobody was there to take.
 CLIENT_LEFT = 499
@@ -23,14 +24,30 @@ REQUEST_SECONDS = Histogram(
     ["route", "upstream"],
     buckets=_BUCKETS,
 )
+UPSTREAM_SECONDS = Histogram(
+    "micromart_gateway_upstream_seconds",
+    "Time until a service began to answer, of its last attempt",
+    ["upstream"],
+    buckets=_BUCKETS,
+)
+# Finding a metric by its labels costs more than counting it; both are bounded by the route table.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_COUNTERS: dict[tuple[str, str, str, int], Counter] = {}
+_HISTOGRAMS: dict[tuple[str, str], Histogram] = {}
+_UPSTREAMS: dict[str, Histogram] = {}
 
 
 class Exchange:
     """What is known of a request so far; reported once, when it is over."""
 
     __slots__ = (
+        "action",
+        "address",
         "answering",
+        "attempts",
+        "code",
         "cut",
+        "headers",
         "method",
         "request_id",
         "route",
@@ -39,6 +56,7 @@ class Exchange:
         "subject",
         "trace_id",
         "upstream",
+        "upstream_seconds",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -49,9 +67,18 @@ class Exchange:
         self.route = UNMATCHED
         self.upstream = "gateway"
         self.subject: str | None = None
+        self.address: str | None = None
         self.status = 0
+        # Of a refusal: why.
+        self.code: str | None = None
         self.answering = False
         self.cut: str | None = None
+        self.attempts = 0
+        self.upstream_seconds: float | None = None
+        # Under which it is written down, where the staff changes something.
+        self.action: str | None = None
+        # What the gateway adds to whichever answer is given.
+        self.headers: list[tuple[bytes, bytes]] = []
 
     async def answer(self, send: Send, start: Message) -> None:
         """Send the head of the answer."""
@@ -59,22 +86,55 @@ class Exchange:
         self.status = start["status"]
         await send(start)
 
-    def report(self, log: FilteringBoundLogger) -> None:
+    def report(self, log: AccessLog) -> None:
         """Count the exchange and log it in one line."""
         seconds = time.perf_counter() - self.started
-        REQUESTS.labels(self.method, self.route, self.upstream, str(self.status)).inc()
-        REQUEST_SECONDS.labels(self.route, self.upstream).observe(seconds)
+        method = self.method if self.method in _METHODS else "other"
+        _counter(method, self.route, self.upstream, self.status).inc()
+        _histogram(self.route, self.upstream).observe(seconds)
+        if self.upstream_seconds is not None:
+            _upstream(self.upstream).observe(self.upstream_seconds)
         if self.route in QUIET_ROUTES:
             return
-        log.info(
-            "request",
-            method=self.method,
-            route=self.route,
-            upstream=self.upstream,
-            status=self.status,
-            ms=round(seconds * 1000, 1),
-            request_id=self.request_id,
-            trace_id=self.trace_id,
-            subject=self.subject,
-            **({"cut": self.cut} if self.cut else {}),
-        )
+        line: dict[str, Field] = {
+            "method": self.method,
+            "route": self.route,
+            "upstream": self.upstream,
+            "status": self.status,
+            "ms": round(seconds * 1000, 1),
+            "request_id": self.request_id,
+            "trace_id": self.trace_id,
+            "subject": self.subject,
+            "address": self.address,
+        }
+        if self.upstream_seconds is not None:
+            line["upstream_ms"] = round(self.upstream_seconds * 1000, 1)
+        if self.code is not None:
+            line["code"] = self.code
+        if self.attempts > 1:
+            line["attempts"] = self.attempts
+        if self.cut is not None:
+            line["cut"] = self.cut
+        log.write(line)
+
+
+def _counter(method: str, route: str, upstream: str, status: int) -> Counter:
+    key = (method, route, upstream, status)
+    counter = _COUNTERS.get(key)
+    if counter is None:
+        counter = _COUNTERS[key] = REQUESTS.labels(method, route, upstream, str(status))
+    return counter
+
+
+def _histogram(route: str, upstream: str) -> Histogram:
+    histogram = _HISTOGRAMS.get((route, upstream))
+    if histogram is None:
+        histogram = _HISTOGRAMS[route, upstream] = REQUEST_SECONDS.labels(route, upstream)
+    return histogram
+
+
+def _upstream(name: str) -> Histogram:
+    histogram = _UPSTREAMS.get(name)
+    if histogram is None:
+        histogram = _UPSTREAMS[name] = UPSTREAM_SECONDS.labels(name)
+    return histogram

@@ -16,9 +16,10 @@ from runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-FRESH_SECONDS = 300.0
+# So long a retired key may still open something here.
+FRESH_SECONDS = 30.0
 # An unknown key may be a new one, or an invention: auth is asked at most this often.
-COOLDOWN_SECONDS = 10.0
+COOLDOWN_SECONDS = 5.0
 COOLDOWN_AFTER_FAILURE_SECONDS = 1.0
 FETCH_SECONDS = 2.0
 

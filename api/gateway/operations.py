@@ -1,36 +1,46 @@
 """What the gateway answers itself: health, metrics, and the documents of the whole platform."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api.gateway.asyncapi import asyncapi
 from api.gateway.docs import page
 from api.gateway.documents import Documents
 from api.gateway.edge import OwnRoutes
+from api.gateway.errors import NoSuchRoute
+from api.gateway.exchange import Exchange
 from api.gateway.keys import KeySource
 from runtime.metrics import exposition
 
+Networks = Sequence[IPv4Network | IPv6Network]
 
-def own_routes(keys: KeySource, documents: Documents) -> OwnRoutes:
+
+def own_routes(keys: KeySource, documents: Documents, scrapers: Networks) -> OwnRoutes:
     """The gateway's own paths, each for GET and HEAD."""
 
-    async def healthz() -> Response:
+    async def healthz(_: Exchange) -> Response:
         return JSONResponse({"status": "alive"})
 
-    async def readyz() -> Response:
+    async def readyz(_: Exchange) -> Response:
         await keys.ready()
         return JSONResponse({"status": "ready"})
 
-    async def metrics() -> Response:
+    async def metrics(exchange: Exchange) -> Response:
+        """For whoever scrapes; for everybody else it does not exist."""
+        if not _is_in(exchange.address, scrapers):
+            raise NoSuchRoute("There is nothing at this path.")
         body, content_type = exposition()
         return Response(body, headers={"content-type": content_type})
 
-    async def openapi() -> Response:
+    async def openapi(_: Exchange) -> Response:
         return JSONResponse(await documents.merged())
 
-    async def events() -> Response:
+    async def events(_: Exchange) -> Response:
         return JSONResponse(asyncapi())
 
-    async def docs() -> Response:
+    async def docs(_: Exchange) -> Response:
         # The page is text and style of ours: nothing in it may run or call out.
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         return HTMLResponse(page(await documents.merged()), headers={"content-security-policy": policy})
@@ -43,3 +53,11 @@ def own_routes(keys: KeySource, documents: Documents) -> OwnRoutes:
         "/asyncapi.json": events,
         "/docs": docs,
     }
+
+
+def _is_in(address: str | None, networks: Networks) -> bool:
+    try:
+        known = ip_address(address or "")
+    except ValueError:
+        return False
+    return any(known in network for network in networks)

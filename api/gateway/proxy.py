@@ -1,6 +1,8 @@
 """Passing a request on and its answer back, in pieces, at the pace of the slower side."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -8,51 +10,80 @@ import aiohttp
 from starlette.types import Message, Send
 from yarl import URL
 
+from api.gateway.browsers import added_to
 from api.gateway.client import Client
 from api.gateway.errors import BodyTooLarge, BodyTooSlow, ClientLeft, UpstreamTimeout, UpstreamUnavailable
 from api.gateway.exchange import Exchange
 from api.gateway.head import RequestHead, passed_back
-from api.gateway.routes import Route
+from api.gateway.routes import IDEMPOTENT_METHODS, Route
+from api.gateway.upstreams import Instance, Upstream
+from api.gateway.verdicts import Verdict, what_counts
+from contracts.identity import DRAINING_HEADER, IDEMPOTENCY_HEADER
 
-# Up to this size a body is taken whole: one read and one write are faster than a stream.
+# Up to this size a body is taken whole: one read and one write beat a stream, and it can be sent again.
 SMALL_BODY_BYTES = 65_536
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.025
+EVENT_STREAM = "text/event-stream"
+
+Body = bytes | AsyncIterator[bytes] | None
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds until a service counts as not answering: to connect, for a whole exchange, for a checkout."""
+    """Seconds until a service counts as not answering.
+
+    To connect; until the first byte of its answer; for a whole exchange; both for a checkout; and how long a
+    stream of events, which has no end, may be silent.
+    """
 
     connect: float = 2.0
+    first_byte: float = 10.0
     total: float = 15.0
     checkout: float = 20.0
+    silence: float = 60.0
 
 
 class Proxy:
-    """Sends each request once to the service of its route."""
+    """Sends each request to the service of its route: once, or again where that is safe and affordable."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        upstreams: Mapping[str, str],
+        upstreams: Mapping[str, Upstream],
         timeouts: Timeouts,
         max_body_bytes: int,
     ) -> None:
         self._session = session
         self._upstreams = upstreams
+        self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
-        self._standard = aiohttp.ClientTimeout(total=timeouts.total, sock_connect=timeouts.connect)
-        self._checkout = aiohttp.ClientTimeout(total=timeouts.checkout, sock_connect=timeouts.connect)
+        # The limits of an exchange are kept here, over all of its attempts.
+        self._answer = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
+        self._events = aiohttp.ClientTimeout(
+            total=None, sock_connect=timeouts.connect, sock_read=timeouts.silence
+        )
 
     async def forward(
         self, exchange: Exchange, route: Route, head: RequestHead, client: Client, send: Send
     ) -> None:
-        """Answer with what the service answers. A request that is not idempotent is never sent twice."""
+        """Answer with what the service answers. What is not safe to repeat is never sent twice."""
         if head.content_length is not None and head.content_length > self._max_body_bytes:
             raise BodyTooLarge(self._max_body_bytes)
+        upstream = self._upstreams[route.service]
+        began = asyncio.get_running_loop().time()
+        limits = self._timeouts
+        total, first_byte = limits.total, min(limits.first_byte, limits.total)
+        if route.waits_for_checkout:
+            total = first_byte = limits.checkout
+        upstream.bulkhead.enter()
         try:
-            async with client.waiting():
-                response = await self._request(route, head, client)
+            async with client.waiting(), asyncio.timeout_at(began + first_byte) as timeout:
+                response = await self._response(exchange, route, head, client, upstream)
                 try:
+                    if not response.content.is_eof():
+                        endless = response.content_type == EVENT_STREAM
+                        timeout.reschedule(None if endless else began + total)
                     await _relay(response, exchange, send)
                 finally:
                     response.release()
@@ -62,17 +93,66 @@ class Proxy:
                 exchange.cut = type(error).__name__
                 return
             raise self._cause(error, route, client) from error
+        finally:
+            upstream.bulkhead.leave()
 
-    async def _request(self, route: Route, head: RequestHead, client: Client) -> aiohttp.ClientResponse:
-        timeout = self._checkout if route.waits_for_checkout else self._standard
-        return await self._session.request(
-            route.method,
-            URL(self._upstreams[route.service] + head.target, encoded=True),
-            data=await _body(head, client, timeout.total) if head.has_body else None,
-            headers=head.headers,
-            timeout=timeout,
-            allow_redirects=False,
-        )
+    async def _response(
+        self, exchange: Exchange, route: Route, head: RequestHead, client: Client, upstream: Upstream
+    ) -> aiohttp.ClientResponse:
+        """The answer of the first attempt that gets one."""
+        body = await _body(head, client) if head.has_body else None
+        upstream.budget.request()
+        tried: list[Instance] = []
+        while True:
+            instance = upstream.pick(tried)
+            try:
+                return await self._attempt(exchange, route, head, client, upstream, instance, body)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                # Nothing of the request has left: it can be sent again, whatever it asks for.
+                unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+                if unsent:
+                    upstream.is_absent(instance)
+                tried.append(instance)
+                if (
+                    client.left
+                    or not (_may_be_repeated(route, head) or unsent)
+                    or not (body is None or isinstance(body, bytes))
+                    or len(tried) == ATTEMPTS
+                    or not upstream.budget.try_retry()
+                ):
+                    raise
+            await asyncio.sleep(_pause(len(tried)))
+
+    async def _attempt(
+        self,
+        exchange: Exchange,
+        route: Route,
+        head: RequestHead,
+        client: Client,
+        upstream: Upstream,
+        instance: Instance,
+        body: Body,
+    ) -> aiohttp.ClientResponse:
+        trial = upstream.breaker.admit()
+        exchange.attempts += 1
+        began = time.perf_counter()
+        try:
+            response = await self._session.request(
+                route.method,
+                URL(instance.url + head.target, encoded=True),
+                data=body,
+                headers=head.headers,
+                timeout=self._events if EVENT_STREAM in head.headers.get("accept", "") else self._answer,
+                allow_redirects=False,
+            )
+        except BaseException as error:
+            trial.ended(_verdict(error, client))
+            raise
+        exchange.upstream_seconds = time.perf_counter() - began
+        if DRAINING_HEADER in response.headers:
+            upstream.leaves(instance)
+        trial.ended(what_counts(response.status, response.headers))
+        return response
 
     def _cause(self, error: Exception, route: Route, client: Client) -> Exception:
         """What went wrong, seen from outside; the body's own trouble reaches us as a failed request."""
@@ -87,22 +167,37 @@ class Proxy:
         return UpstreamTimeout(f"The {route.service} service did not answer in time.")
 
 
-async def _body(head: RequestHead, client: Client, seconds: float | None) -> bytes | AsyncIterator[bytes]:
+def _verdict(error: BaseException, client: Client) -> Verdict:
+    """A client that left, or sent too much or too slowly, says nothing about the service."""
+    if client.left or client.exceeded or client.is_awaited:
+        return Verdict.NEUTRAL
+    # Cancelled, with the client still there: the service's time is over.
+    return Verdict.FAILURE if isinstance(error, asyncio.CancelledError) else what_counts(error)
+
+
+def _may_be_repeated(route: Route, head: RequestHead) -> bool:
+    return route.method in IDEMPOTENT_METHODS or (
+        route.honours_idempotency_key and IDEMPOTENCY_HEADER in head.headers
+    )
+
+
+def _pause(failures: int) -> float:
+    """Ever longer, and never the same for two who failed together."""
+    return FIRST_PAUSE_SECONDS * float(2 ** (failures - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+async def _body(head: RequestHead, client: Client) -> bytes | AsyncIterator[bytes]:
     if head.content_length is None:
         return client.stream()
     if head.content_length > SMALL_BODY_BYTES:
         head.headers["content-length"] = str(head.content_length)
         return client.stream()
-    async with asyncio.timeout(seconds):
-        return await client.read()
+    return await client.read()
 
 
 async def _relay(response: aiohttp.ClientResponse, exchange: Exchange, send: Send) -> None:
-    start: Message = {
-        "type": "http.response.start",
-        "status": response.status,
-        "headers": passed_back(response.raw_headers, exchange.request_id),
-    }
+    headers = added_to(passed_back(response.raw_headers, exchange.request_id), exchange.headers)
+    start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
     length = response.content_length
     if exchange.method == "HEAD":
         await exchange.answer(send, start)
@@ -113,6 +208,8 @@ async def _relay(response: aiohttp.ClientResponse, exchange: Exchange, send: Sen
         await send({"type": "http.response.body", "body": body})
     else:
         await exchange.answer(send, start)
+        # Servers keep an answer's head until something follows it, and that may take long.
+        await send({"type": "http.response.body", "more_body": True})
         async for chunk in response.content.iter_any():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body"})

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from api.gateway.routes import LimitClass
 from runtime.embedded import connection_settings
 from runtime.embedded.folder import DataFolder
 from runtime.embedded.pids import Pid
@@ -116,8 +117,13 @@ class Platform:
 
 
 def clean_environment() -> dict[str, str]:
-    """The tests' environment without settings: the platform computes its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    """The tests' environment without settings: the platform computes its own.
+
+    But for the limits, since hundreds of buyers come from one address here, and for what would be waited for.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    limits = {f"{PREFIX}LIMIT_{limit.upper()}": "1000000/minute" for limit in LimitClass}
+    return kept | limits | {f"{PREFIX}REFRESH_GRACE_SECONDS": "1"}
 
 
 @pytest.fixture(scope="session")

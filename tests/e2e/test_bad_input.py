@@ -190,7 +190,7 @@ PATHS = [
     ("PUT", "/v1/carts/mine/items/..%2Fmine", MALFORMED),
     ("GET", "/v1/carts/no-such-cart", (404, "carts.not_found")),
     ("GET", "/v1/orders/no-such-order", (404, "orders.not_found")),
-    ("GET", "/v1/orders/%FF", INVALID),
+    ("GET", "/v1/orders/%FF", (400, "request.malformed")),
     ("GET", "/v1/checkouts/no-such-checkout", (404, "orders.not_found")),
     ("POST", "/v1/checkouts/no-such-checkout/cancel", (404, "orders.not_found")),
     ("GET", "/v1/products/no-such-product", (404, "products.not_found")),

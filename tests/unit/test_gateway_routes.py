@@ -4,6 +4,7 @@ import pytest
 
 from api.gateway.errors import MalformedRequest, MethodNotAllowed, NoSuchRoute
 from api.gateway.paths import refuse_ambiguous
+from api.gateway.principal import Principal
 from api.gateway.routes import ROUTES, Access, Route, RouteTable
 from contracts.errors import Forbidden, Unauthenticated
 from contracts.identity import Identity, Role
@@ -12,8 +13,8 @@ from contracts.topology import SERVICES
 TABLE = RouteTable(ROUTES)
 
 
-def caller(*roles: Role) -> Identity:
-    return Identity(subject="user-1", roles=frozenset(roles))
+def caller(*roles: Role) -> Principal:
+    return Principal(Identity(subject="user-1", roles=frozenset(roles)))
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -106,7 +107,7 @@ def test_a_route_stands_in_the_table_once() -> None:
         (Access.ADMIN, caller(Role.ADMIN), None),
     ],
 )
-def test_who_is_let_through(access: Access, who: Identity | None, refusal: type[Exception] | None) -> None:
+def test_who_is_let_through(access: Access, who: Principal | None, refusal: type[Exception] | None) -> None:
     route = Route("GET", "/x", "auth", access)
     if refusal is None:
         route.admit(who)
@@ -144,7 +145,6 @@ def test_a_path_that_could_be_read_in_two_ways_is_refused(path: bytes) -> None:
     "path",
     [
         b"/v1/products/moka.3",
-        b"/v1/products/...",
         b"/v1/products/a..b",
         b"/.well-known/jwks.json",
         b"/v1/p%20x%C3%A9",

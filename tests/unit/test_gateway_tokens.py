@@ -33,7 +33,8 @@ def verifier() -> TokenVerifier:
 
 
 async def caller(verifier: TokenVerifier, token: str) -> Identity | None:
-    return await verifier.caller([f"Bearer {token}".encode()])
+    principal = await verifier.caller([f"Bearer {token}".encode()])
+    return principal.identity if principal is not None else None
 
 
 def segment(value: object) -> str:
