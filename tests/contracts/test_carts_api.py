@@ -14,12 +14,13 @@ from pydantic import SecretStr
 
 from api.carts.app import carts_app
 from contracts.carts import CartSnapshot, cart_ref_of
-from contracts.identity import IDENTITY_HEADER, Identity
+from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity
 from contracts.money import Money
 from contracts.problems import PROBLEM_JSON
 from contracts.products import Quote, QuoteRequest, Quotes
 from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from services.carts.connection import connect
 from services.carts.store import CartStore
@@ -27,6 +28,7 @@ from tests.conftest import Servers
 from tests.http_server import serving
 
 SECRET = "a secret of the tests"
+ORDERS = ServiceProof(SECRET, "orders")
 MUG = {"sku": "MUG", "title": "A mug", "unit_price": {"amount": 1250, "currency": "EUR"}}
 NOT_FOUND = (404, "carts.not_found")
 INVALID = (422, "request.invalid")
@@ -72,7 +74,7 @@ class Client:
         return Client(self.session, f"user-{uuid4()}")
 
     async def call(self, method: str, path: str, body: object = None) -> Answer:
-        headers = {}
+        headers = {SERVICE_HEADER: ORDERS.for_listener("carts")} if path.startswith("/internal") else {}
         if self.user is not None:
             headers[IDENTITY_HEADER] = IdentitySigner(SECRET).sign(Identity(subject=self.user))
         async with self.session.request(method, path, json=body, headers=headers) as response:
@@ -96,7 +98,10 @@ class Client:
 @asynccontextmanager
 async def open_client(redis_url: str, products_url: str) -> AsyncIterator[Client]:
     settings = Settings(
-        identity_secret=SecretStr(SECRET), carts_redis_url=SecretStr(redis_url), products_url=products_url
+        identity_secret=SecretStr(SECRET),
+        service_secret=SecretStr(SECRET),
+        carts_redis_url=SecretStr(redis_url),
+        products_url=products_url,
     )
     async with serving(carts_app(settings)) as url, aiohttp.ClientSession(url) as session:
         yield Client(session)

@@ -77,6 +77,7 @@ async def settings(fresh_database: FreshDatabase) -> Settings:
     """Temporal is away all the time: what the staff says must stand all the same."""
     return Settings(
         identity_secret=SecretStr(SECRET),
+        service_secret=SecretStr(SECRET),
         fulfilment_database_url=SecretStr(await fresh_database("fulfilment")),
         temporal_address=f"127.0.0.1:{free_port()}",
     )

@@ -11,17 +11,19 @@ import pytest
 from pydantic import SecretStr
 
 from api.inventory.app import inventory_app
-from contracts.identity import IDENTITY_HEADER, Identity, Role
+from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from contracts.inventory import MAX_STOCK_SKUS, ReserveStock, StockLine
 from contracts.problems import PROBLEM_JSON
 from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from services.inventory.factory import open_inventory
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
 
 SECRET = "a secret of the tests"
+PRODUCTS = ServiceProof(SECRET, "products")
 INVALID = (422, "request.invalid")
 
 
@@ -50,6 +52,8 @@ class Client:
 
     async def call(self, method: str, path: str, body: object = None) -> Answer:
         headers = {"content-type": "application/json"}
+        if path.startswith("/internal"):
+            headers[SERVICE_HEADER] = PRODUCTS.for_listener("inventory")
         if self.identity_header is not None:
             headers[IDENTITY_HEADER] = self.identity_header
         data = json.dumps(body).encode() if body is not None else None
@@ -70,7 +74,9 @@ class Client:
 @pytest.fixture(scope="module")
 async def settings(fresh_database: FreshDatabase) -> Settings:
     return Settings(
-        identity_secret=SecretStr(SECRET), inventory_database_url=SecretStr(await fresh_database("inventory"))
+        identity_secret=SecretStr(SECRET),
+        service_secret=SecretStr(SECRET),
+        inventory_database_url=SecretStr(await fresh_database("inventory")),
     )
 
 
@@ -210,7 +216,8 @@ async def test_peers_ask_for_only_so_many(visitor: Client) -> None:
 async def test_a_service_is_ready_with_its_database_and_busy_without(visitor: Client) -> None:
     assert (await visitor.call("GET", "/readyz")).body == {"status": "ready"}
     nowhere = SecretStr(f"postgresql://inventory:x@127.0.0.1:{free_port()}/inventory")
-    without = Settings(identity_secret=SecretStr(SECRET), inventory_database_url=nowhere)
+    secret = SecretStr(SECRET)
+    without = Settings(identity_secret=secret, service_secret=secret, inventory_database_url=nowhere)
     async with serving(inventory_app(without)) as url, aiohttp.ClientSession(url) as session:
         client = Client(session)
         assert (await client.call("GET", "/healthz")).status == 200

@@ -16,6 +16,7 @@ from contracts.notifications import NotificationState
 from contracts.orders import OrderContact
 from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from services.notifications.errors import Bounced
 from services.notifications.factory import open_store
@@ -35,6 +36,7 @@ PATH = "/v1/admin/notifications"
 async def settings(fresh_database: FreshDatabase) -> Settings:
     return Settings(
         identity_secret=SecretStr(SECRET),
+        service_secret=SecretStr(SECRET),
         order_token_secret=SecretStr(SECRET),
         notifications_database_url=SecretStr(await fresh_database("notifications")),
         orders_database_url=SecretStr(await fresh_database("orders")),
@@ -144,7 +146,7 @@ async def test_orders_tells_whom_to_write_to(settings: Settings) -> None:
         assert await tx.add(order, NOON)
     async with (
         serving(orders_app(settings)) as url,
-        ServiceClient(url, IdentitySigner(SECRET)) as client,
+        ServiceClient(url, "orders", ServiceProof(SECRET, "notifications")) as client,
     ):
         contact = await OrdersPeer(client).contact(order.id)
         with pytest.raises(Bounced):

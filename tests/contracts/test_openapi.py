@@ -61,6 +61,7 @@ def document() -> dict[str, Any]:
     secret = SecretStr("no server is asked for a document")
     settings = Settings(
         identity_secret=secret,
+        service_secret=secret,
         order_token_secret=secret,
         auth_key_secret=secret,
         psp_webhook_secret=secret,

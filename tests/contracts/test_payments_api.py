@@ -64,6 +64,7 @@ async def office(
     async with running_psp(tmp_path_factory.mktemp("psp")) as psp:
         settings = Settings(
             identity_secret=SecretStr(SECRET),
+            service_secret=SecretStr(SECRET),
             payments_database_url=SecretStr(await fresh_database("payments")),
             psp_api_key=SecretStr(psp.api_key),
             psp_webhook_secret=SecretStr(psp.webhook_secret),

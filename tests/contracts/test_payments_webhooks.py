@@ -67,6 +67,7 @@ async def desk(
         database = Database(url)
         settings = Settings(
             identity_secret=SecretStr("a secret of the tests"),
+            service_secret=SecretStr("a secret of the tests"),
             payments_database_url=SecretStr(url),
             psp_api_key=SecretStr(psp.api_key),
             psp_webhook_secret=SecretStr(psp.webhook_secret),
@@ -159,6 +160,8 @@ async def test_a_webhook_has_a_limit(desk: Desk) -> None:
 
 @pytest.mark.parametrize("provider", ["sandbox", "stripe"])
 def test_the_api_does_not_start_without_a_secret_to_tell_forgers_by(provider: str) -> None:
-    settings = Settings(identity_secret=SecretStr("x"), payment_provider=provider)
+    settings = Settings(
+        identity_secret=SecretStr("x"), service_secret=SecretStr("x"), payment_provider=provider
+    )
     with pytest.raises(MissingSetting, match="WEBHOOK_SECRET"):
         payments_app(settings)

@@ -10,21 +10,23 @@ import pytest
 from api.inventory.app import inventory_app
 from api.products.app import products_app
 from contracts.events import Event
-from contracts.identity import IDENTITY_HEADER, Identity, Role
+from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from contracts.inventory import STOCK_CHANGED, StockChanged
 from runtime.clock import utc_now
 from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.reactor import Reactor
+from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from services.inventory.factory import open_inventory
 from services.products.factory import migrate, open_products
 from tests.conftest import FreshDatabase, Servers
 from tests.http_server import serving
-from tests.products_samples import IDENTITY_SECRET, catalog_settings, new_product
+from tests.products_samples import IDENTITY_SECRET, SERVICE_SECRET, catalog_settings, new_product
 from workers.products import HEARS
 
 SIGNER = IdentitySigner(IDENTITY_SECRET)
+CARTS = ServiceProof(SERVICE_SECRET, "carts")
 STAFF = Identity(subject="s", roles=frozenset({Role.STAFF}))
 CUSTOMER = Identity(subject="c", roles=frozenset({Role.CUSTOMER}))
 WRITES = [
@@ -57,6 +59,8 @@ class Client:
         self, method: str, path: str, body: object = None, caller: Identity | None = STAFF
     ) -> Answer:
         headers = {IDENTITY_HEADER: SIGNER.sign(caller)} if caller is not None else {}
+        if path.startswith("/internal"):
+            headers[SERVICE_HEADER] = CARTS.for_listener("products")
         async with self.session.request(method, path, json=body, headers=headers) as response:
             content = await response.json(content_type=None) if response.status != 204 else None
             return Answer(response.status, content, response.headers)

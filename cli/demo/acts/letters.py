@@ -14,6 +14,7 @@ async def read_them(stage: Stage, *, declined: int) -> None:
     expected = Counter(
         {
             "Welcome to MicroMart": 1,
+            "Please confirm your address": 1,
             "Thank you for your order": 3,
             "Your order could not be completed": declined,
             "Your parcel is on its way": 2,
