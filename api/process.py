@@ -1,19 +1,29 @@
 """An API process: settings, logs, application, server."""
 
+import math
 from collections.abc import Callable
 
 from fastapi import FastAPI
 
 from runtime.logs import configure_logs
 from runtime.settings import DEFAULT_PORTS, Settings, run_process
-from runtime.web import serve
+from runtime.web import REQUEST_SECONDS, serve
 
 
-def run_api(name: str, application: Callable[[Settings], FastAPI]) -> None:
+def run_api(
+    name: str, application: Callable[[Settings], FastAPI], *, answers_checkouts: bool = False
+) -> None:
     """Serve one service's API until told to stop; a missing setting ends it with one line."""
 
     def start(settings: Settings) -> None:
         configure_logs(settings, f"{name}-api")
-        serve(application(settings), settings, default_port=DEFAULT_PORTS[name])
+        # A checkout that a client waits for may finish before the process ends.
+        longest = math.ceil(settings.checkout_wait_seconds) + 1 if answers_checkouts else REQUEST_SECONDS
+        serve(
+            application(settings),
+            settings,
+            default_port=DEFAULT_PORTS[name],
+            max_request_seconds=longest,
+        )
 
     run_process(start)

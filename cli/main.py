@@ -15,6 +15,7 @@ from cli.mail import mail
 from cli.migrate import migrate
 from cli.reactions import reactions
 from cli.seed import seed
+from cli.staff_actions import staff_actions
 from cli.status import status
 from cli.up import up
 from contracts.errors import DomainError
@@ -32,10 +33,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reactions,
     migrate,
     seed,
+    staff_actions,
     bench,
 )
 # Groups of commands by their module, imported only when called; each holds a Typer of its own name.
-GROUPS = {"events": "cli.events.commands", "users": "cli.users"}
+GROUPS = {
+    "api-keys": "cli.api_keys",
+    "events": "cli.events.commands",
+    "keys": "cli.keys",
+    "users": "cli.users",
+}
 
 
 class MicroMart(TyperGroup):
@@ -47,7 +54,7 @@ class MicroMart(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in GROUPS:
             return super().get_command(ctx, cmd_name)
-        return typer.main.get_command(getattr(import_module(GROUPS[cmd_name]), cmd_name))
+        return typer.main.get_command(getattr(import_module(GROUPS[cmd_name]), cmd_name.replace("-", "_")))
 
     def invoke(self, ctx: Any) -> Any:
         try:

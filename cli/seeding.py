@@ -11,8 +11,8 @@ from contracts.errors import DomainError, Kind
 from contracts.identity import Role
 from contracts.products import NewCategory, NewProduct
 from runtime.settings import Settings
+from services.auth.accounts import Accounts, Change
 from services.auth.factory import open_accounts
-from services.auth.service import Accounts, Change
 from services.inventory.factory import open_inventory
 from services.inventory.service import InventoryService
 from services.products.errors import CategoryTaken, SkuTaken, SlugTaken

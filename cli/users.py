@@ -13,11 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.auth.views import AccountView
+from cli.trail import noted
 from contracts.errors import DomainError
 from contracts.identity import Role
 from runtime.settings import MissingSetting, load_settings, refuse_to_start
+from services.auth.accounts import Accounts, Change
 from services.auth.factory import open_accounts
-from services.auth.service import Accounts, Change
 from services.auth.store import User
 
 Answer = TypeVar("Answer")
@@ -61,7 +62,8 @@ def create_user(
     """Make sure that an account exists and has the roles; a known one keeps its password. Safe to repeat."""
 
     async def create(accounts: Accounts) -> tuple[User, Change]:
-        return await accounts.create_user(email, SecretStr(password), name, role)
+        async with noted(load_settings(), "users create", f"{email}: {', '.join(sorted(role))}"):
+            return await accounts.create_user(email, SecretStr(password), name, role)
 
     user, change = _with_accounts(data, create)
     if as_json:

@@ -28,6 +28,10 @@ class PublicKey(BaseModel):
     alg: Literal["ES256"]
 
 
+# How long whoever verifies our tokens may go on with the keys that they have.
+KEY_SET_MAX_AGE_SECONDS = 300
+# How long the end of a session is told and remembered: longer than all that opens doors in its name lives.
+ENDED_SESSIONS_KEPT_SECONDS = 9 * 3_600
 API_KEY_PREFIX = "mmk_"
 
 

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES
 
 PREFIX = "MICROMART_"
+# Plain HTTP is for a provider on this machine: what comes over it decides who somebody is.
+OIDC_URL = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])[^\s#]+$"
+OidcProviderName = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$")]
 
 
 class Environment(StrEnum):
@@ -23,8 +26,8 @@ class OidcProvider(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    issuer: str
-    client_id: str
+    issuer: str = Field(pattern=OIDC_URL, max_length=255)
+    client_id: str = Field(min_length=1)
     client_secret: SecretStr | None = None
     label: str | None = None
 
@@ -34,9 +37,12 @@ class MissingSetting(Exception):
 
 
 class Settings(BaseSettings):
-    """What a process is told from outside. Secrets have no default anywhere; embedded mode makes its own."""
+    """What a process is told from outside. Secrets have no default anywhere; embedded mode makes its own.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    An empty variable counts as none.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
     environment: Environment = Environment.PRODUCTION
     host: str = "127.0.0.1"
@@ -107,11 +113,11 @@ class Settings(BaseSettings):
         default=f"http://127.0.0.1:{GATEWAY_PORT}",
         description="where people reach the shop: links in mails begin so",
     )
-    access_token_seconds: int = Field(default=900, ge=30)
+    access_token_seconds: int = Field(default=900, ge=30, le=8 * 3_600)
     refresh_token_seconds: int = Field(default=30 * 86_400, description="then an unused session has ended")
     session_seconds: int = Field(default=90 * 86_400, description="then a session has ended, however busy")
     refresh_grace_seconds: float = Field(
-        default=10.0, ge=0, description="so long a spent refresh token gets the answer that it got first"
+        default=5.0, ge=0, description="so long a spent refresh token gets the answer that it got first"
     )
     password_reset_seconds: int = Field(default=3_600, ge=60, description="how long a mailed link opens")
     email_verification_seconds: int = Field(default=7 * 86_400, ge=60)
@@ -121,7 +127,7 @@ class Settings(BaseSettings):
     sign_in_failures_per_address: int = Field(
         default=100, ge=1, description="in 15 minutes, then it is locked"
     )
-    oidc_providers: dict[str, OidcProvider] = Field(
+    oidc_providers: dict[OidcProviderName, OidcProvider] = Field(
         default_factory=dict, description="JSON, by name: who else vouches for a customer"
     )
 
@@ -203,6 +209,9 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
         raise MissingSetting(f"{name} is not usable: {first['msg']}") from None
+    except SettingsError as error:
+        # It names the setting, and does not quote it.
+        raise MissingSetting(f"a setting is not JSON: {error}") from None
 
 
 def run_process(start: Callable[[Settings], None]) -> None:

@@ -14,6 +14,8 @@ from contracts.identity import DRAINING_HEADER
 from contracts.problems import PROBLEM_JSON, Problem
 from runtime.settings import Settings
 
+# How long a request that runs may take to end when its process is told to stop.
+REQUEST_SECONDS = 5
 _CLOSE = (b"connection", b"close")
 _DRAINING = (DRAINING_HEADER.encode(), b"1")
 
@@ -86,7 +88,7 @@ def server_for(
     settings: Settings,
     *,
     default_port: int,
-    max_request_seconds: int = 5,
+    max_request_seconds: int = REQUEST_SECONDS,
     protocol: type[asyncio.Protocol] | None = None,
     tells_peers: bool = True,
 ) -> uvicorn.Server:
@@ -112,9 +114,11 @@ def server_for(
     return DrainingServer(config, draining, settings.drain_seconds)
 
 
-def serve(app: Any, settings: Settings, *, default_port: int) -> None:
+def serve(
+    app: Any, settings: Settings, *, default_port: int, max_request_seconds: int = REQUEST_SECONDS
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
-    server_for(app, settings, default_port=default_port).run()
+    server_for(app, settings, default_port=default_port, max_request_seconds=max_request_seconds).run()
 
 
 async def _refuse(send: Send) -> None:

@@ -33,6 +33,7 @@ class Issuer:
             "roles": ["customer"],
             "sid": "session-1",
             "iat": now,
+            "nbf": now,
             "exp": now + 900,
             "jti": str(uuid4()),
         }

@@ -13,6 +13,7 @@ from services.products.factory import migrate, open_products
 from services.products.service import ProductsService
 
 IDENTITY_SECRET = "identity-secret"
+SERVICE_SECRET = "service-secret"
 
 
 def new_product(slug: str, /, **fields: Any) -> NewProduct:
@@ -34,6 +35,7 @@ def catalog_settings(mongo_url: str, **others: Any) -> Settings:
         {
             "environment": Environment.DEVELOPMENT,
             "identity_secret": IDENTITY_SECRET,
+            "service_secret": SERVICE_SECRET,
             "products_mongo_url": mongo_url,
             "products_mongo_database": f"products_{token_hex(4)}",
         }

@@ -8,7 +8,12 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor
 
 from activities.notifications import NotificationsActivities
-from contracts.auth import USER_REGISTERED
+from contracts.auth import (
+    EMAIL_VERIFICATION_REQUESTED,
+    PASSWORD_CHANGED,
+    PASSWORD_RESET_REQUESTED,
+    USER_REGISTERED,
+)
 from contracts.carts import CART_ABANDONED
 from contracts.fulfilment import SHIPMENT_SHIPPED
 from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED
@@ -17,7 +22,14 @@ from runtime.reactions import Reaction
 from runtime.settings import Settings
 from runtime.temporal import worker_for
 from services.notifications.factory import open_notifications_parts
-from services.notifications.heard import CartFacts, OrderFacts, RegistrationFacts, ShipmentFacts
+from services.notifications.heard import (
+    CartFacts,
+    LinkFacts,
+    OrderFacts,
+    PasswordFacts,
+    RegistrationFacts,
+    ShipmentFacts,
+)
 from services.notifications.service import NotificationsService
 from workers.events import open_postgres_events
 from workers.process import WorkerParts, run_worker
@@ -26,6 +38,7 @@ from workflows.notification import NotificationWorkflow
 from workflows.notifications import Notifications
 
 TELL_BUYER = "notifications.tell_buyer"
+MAIL_LINK = "notifications.mail_link"
 
 HEARS: tuple[Reaction[NotificationsService, Any], ...] = (
     Reaction(TELL_BUYER, ORDER_CONFIRMED, OrderFacts, NotificationsService.tell_of_order),
@@ -38,6 +51,14 @@ HEARS: tuple[Reaction[NotificationsService, Any], ...] = (
         NotificationsService.tell_of_shipment,
     ),
     Reaction("notifications.welcome", USER_REGISTERED, RegistrationFacts, NotificationsService.welcome),
+    Reaction(MAIL_LINK, PASSWORD_RESET_REQUESTED, LinkFacts, NotificationsService.mail_link),
+    Reaction(MAIL_LINK, EMAIL_VERIFICATION_REQUESTED, LinkFacts, NotificationsService.mail_link),
+    Reaction(
+        "notifications.tell_of_password",
+        PASSWORD_CHANGED,
+        PasswordFacts,
+        NotificationsService.tell_of_password,
+    ),
     Reaction("notifications.remind_of_cart", CART_ABANDONED, CartFacts, NotificationsService.remind_of_cart),
 )
 

@@ -4,10 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.auth.sessions import CallersDevice, SessionsService
 from api.auth.views import AccountView, KeySetView, Login, Refresh, Register, TokensView, UserView
 from api.caller import Caller
+from contracts.auth import KEY_SET_MAX_AGE_SECONDS
+from services.auth.accounts import Accounts
 from services.auth.factory import Auth
-from services.auth.service import Accounts, Sessions
+from services.auth.keys import SigningKeys
 
 
 def _accounts(request: Request) -> Accounts:
@@ -15,13 +18,13 @@ def _accounts(request: Request) -> Accounts:
     return auth.accounts
 
 
-def _sessions(request: Request) -> Sessions:
+def _keys(request: Request) -> SigningKeys:
     auth: Auth = request.app.state.opened.service
-    return auth.sessions
+    return auth.keys
 
 
 AccountsService = Annotated[Accounts, Depends(_accounts)]
-SessionsService = Annotated[Sessions, Depends(_sessions)]
+KeysService = Annotated[SigningKeys, Depends(_keys)]
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 well_known = APIRouter(prefix="/.well-known", tags=["auth"])
@@ -34,22 +37,24 @@ async def register(body: Register, accounts: AccountsService) -> UserView:
 
 
 @router.post("/login")
-async def login(body: Login, sessions: SessionsService, response: Response) -> TokensView:
+async def login(
+    body: Login, sessions: SessionsService, device: CallersDevice, response: Response
+) -> TokensView:
     """Sign in."""
     response.headers["cache-control"] = "no-store"
-    return TokensView.of(await sessions.login(body.email, body.password))
+    return TokensView.of(await sessions.login(body.email, body.password, device))
 
 
 @router.post("/refresh")
 async def refresh(body: Refresh, sessions: SessionsService, response: Response) -> TokensView:
-    """Spend a refresh token for new tokens; a second use of it ends the session."""
+    """Spend a refresh token for new tokens; seconds later the same again, after that it ends the session."""
     response.headers["cache-control"] = "no-store"
     return TokensView.of(await sessions.refresh(body.refresh_token))
 
 
 @router.post("/logout", status_code=204)
 async def logout(caller: Caller, sessions: SessionsService) -> None:
-    """End the session; its access token still holds until it expires. Safe to repeat."""
+    """End the session; its access token opens nothing any more, within seconds. Safe to repeat."""
     await sessions.logout(caller)
 
 
@@ -60,7 +65,7 @@ async def me(caller: Caller, accounts: AccountsService) -> AccountView:
 
 
 @well_known.get("/jwks.json")
-async def jwks(sessions: SessionsService, response: Response) -> KeySetView:
+async def jwks(keys: KeysService, response: Response) -> KeySetView:
     """The keys that verify access tokens."""
-    response.headers["cache-control"] = "public, max-age=300"
-    return KeySetView(keys=await sessions.public_keys())
+    response.headers["cache-control"] = f"public, max-age={KEY_SET_MAX_AGE_SECONDS}"
+    return KeySetView(keys=await keys.published())

@@ -11,7 +11,7 @@ from contracts.auth import PublicKey
 from contracts.identity import Role
 
 if TYPE_CHECKING:
-    from services.auth.service import Tokens
+    from services.auth.refresh_answers import Tokens
     from services.auth.store import User
 
 # Bounds what is parsed and hashed; which email, password or name is acceptable is the service's rule.
@@ -48,13 +48,18 @@ class UserView(BaseModel):
 
 
 class AccountView(UserView):
-    """An account and since when it is one."""
+    """An account, since when it is one, and whether its mail is known to reach its owner."""
 
     created_at: datetime
+    email_verified: bool
 
     @classmethod
     def of(cls, user: "User") -> "AccountView":
-        return cls(**UserView.of(user).model_dump(), created_at=user.created_at)
+        return cls(
+            **UserView.of(user).model_dump(),
+            created_at=user.created_at,
+            email_verified=user.email_verified_at is not None,
+        )
 
 
 class TokensView(BaseModel):

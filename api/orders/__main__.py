@@ -3,7 +3,7 @@ from api.process import run_api
 
 
 def main() -> None:
-    run_api("orders", orders_app)
+    run_api("orders", orders_app, answers_checkouts=True)
 
 
 if __name__ == "__main__":

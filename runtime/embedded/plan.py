@@ -200,6 +200,7 @@ def _settings(
         "temporal_ui_url": servers.temporal.ui_url,
         **{f"{service.name}_url": f"http://{HOST}:{ports[service.api]}" for service in SERVICES},
         "gateway_url": f"http://{HOST}:{ports['gateway']}",
+        "public_url": f"http://{HOST}:{ports['gateway']}",
         "psp_url": f"http://{HOST}:{ports['psp']}",
         "psp_ledger": str(folder.path / "psp-ledger.jsonl"),
         "psp_webhook_url": f"http://{HOST}:{ports['gateway']}/v1/payments/webhooks/sandbox",

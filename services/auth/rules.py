@@ -6,7 +6,8 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 from pydantic import SecretStr
 
-from services.auth.errors import InvalidEmail, InvalidName, InvalidPassword
+from services.auth.common_passwords import is_common
+from services.auth.errors import CommonPassword, InvalidEmail, InvalidName, InvalidPassword
 
 PASSWORD_LENGTH = range(8, 129)
 NAME_MAX_LENGTH = 200
@@ -38,13 +39,15 @@ def normalised_password(password: SecretStr) -> SecretStr:
     return SecretStr(unicodedata.normalize("NFKC", password.get_secret_value()))
 
 
-def accepted_password(password: SecretStr) -> SecretStr:
-    """A new account's password as it is hashed, or a refusal."""
+def accepted_password(password: SecretStr, email: str) -> SecretStr:
+    """An account's new password as it is hashed, or a refusal."""
     accepted = normalised_password(password)
     if len(accepted) not in PASSWORD_LENGTH:
         raise InvalidPassword(
             f"a password has {PASSWORD_LENGTH.start} to {PASSWORD_LENGTH.stop - 1} characters"
         )
+    if is_common(accepted.get_secret_value(), (email, email.partition("@")[0])):
+        raise CommonPassword("this password is among the first to be guessed: choose another")
     return accepted
 
 

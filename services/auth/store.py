@@ -6,34 +6,34 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from contracts.auth import PublicKey
 from contracts.events import Event
 from contracts.identity import Role
 from runtime import outbox
 from runtime.database import Database
-from services.auth.signing import SealedKey
+from services.auth.api_key_store import ApiKeyQueries
+from services.auth.attempt_store import AttemptQueries
+from services.auth.identity_store import IdentityQueries
+from services.auth.key_store import KeyQueries
+from services.auth.mail_store import MailQueries
+from services.auth.session_store import SessionQueries
+from services.auth.staff_action_store import StaffActionQueries
 from services.auth.tables import (
     OutboxRow,
-    RefreshFamilyRow,
-    RefreshTokenRow,
-    Revocation,
-    SigningKeyRow,
     UserRow,
 )
 
-# Two processes that both find no signing key wait for each other here, and the second finds the first's.
-_KEY_LOCK = 2_718_281_828
 _USER = (
     col(UserRow.id),
     col(UserRow.email),
     col(UserRow.name),
     col(UserRow.roles),
     col(UserRow.created_at),
+    col(UserRow.email_verified_at),
 )
 
 
@@ -46,6 +46,7 @@ class User:
     name: str | None
     roles: frozenset[Role]
     created_at: datetime
+    email_verified_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -54,23 +55,6 @@ class Credentials:
 
     user: User
     password_hash: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Session:
-    """A session that was found open, and whose it is."""
-
-    id: str
-    user: User
-
-
-@dataclass(frozen=True)
-class KnownToken:
-    """A refresh token that we issued once, whatever became of it."""
-
-    session_id: str
-    user_id: str
-    used: bool
 
 
 class AuthStore:
@@ -90,6 +74,13 @@ class AuthTransaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.sessions = SessionQueries(connection)
+        self.signing_keys = KeyQueries(connection)
+        self.mail = MailQueries(connection)
+        self.attempts = AttemptQueries(connection)
+        self.api_keys = ApiKeyQueries(connection)
+        self.staff_actions = StaffActionQueries(connection)
+        self.identities = IdentityQueries(connection)
 
     async def add_user(self, user: User, password_hash: str) -> bool:
         """Add an account; False when its email has one already."""
@@ -102,6 +93,7 @@ class AuthTransaction:
                 password_hash=password_hash,
                 roles=sorted(user.roles),
                 created_at=user.created_at,
+                email_verified_at=user.email_verified_at,
             )
             .on_conflict_do_nothing(index_elements=[col(UserRow.email)])
         )
@@ -115,6 +107,12 @@ class AuthTransaction:
         """The account of an email that has one; nobody else changes it before this block ends."""
         query = select(*_USER).where(col(UserRow.email) == email).with_for_update()
         return _user((await self._connection.execute(query)).one())
+
+    async def locked_user_of(self, user_id: str) -> User | None:
+        """The account of an id; nobody else changes it before this block ends."""
+        query = select(*_USER).where(col(UserRow.id) == user_id).with_for_update()
+        found = (await self._connection.execute(query)).first()
+        return _user(found) if found is not None else None
 
     async def users(self, limit: int) -> list[User]:
         """The newest accounts first."""
@@ -131,91 +129,49 @@ class AuthTransaction:
             update(UserRow).where(col(UserRow.id) == user_id).values(roles=sorted(roles))
         )
 
-    async def renew_hash(self, known: Credentials, password_hash: str) -> None:
-        """Replace the hash that was verified, unless the password has changed since."""
+    async def set_password(self, user_id: str, password_hash: str) -> None:
         await self._connection.execute(
+            update(UserRow).where(col(UserRow.id) == user_id).values(password_hash=password_hash)
+        )
+
+    async def verify_email(self, user_id: str, now: datetime) -> None:
+        await self._connection.execute(
+            update(UserRow).where(col(UserRow.id) == user_id).values(email_verified_at=now)
+        )
+
+    async def next_event(self, user_id: str) -> int:
+        """The sequence of the next event that tells of an account."""
+        counted = await self._connection.execute(
+            update(UserRow)
+            .where(col(UserRow.id) == user_id)
+            .values(events=col(UserRow.events) + 1)
+            .returning(col(UserRow.events))
+        )
+        return int(counted.scalar_one())
+
+    async def still_hold(self, known: Credentials) -> bool:
+        """Whether the password is the one that was verified; it stays so until this block ends."""
+        query = (
+            select(col(UserRow.id))
+            .where(col(UserRow.id) == known.user.id, col(UserRow.password_hash) == known.password_hash)
+            .with_for_update(read=True)
+        )
+        return (await self._connection.execute(query)).first() is not None
+
+    async def renew_hash(self, known: Credentials, password_hash: str) -> bool:
+        """Replace the hash that was verified; False where the password has changed since."""
+        renewed = await self._connection.execute(
             update(UserRow)
             .where(col(UserRow.id) == known.user.id, col(UserRow.password_hash) == known.password_hash)
             .values(password_hash=password_hash)
         )
-
-    async def open_session(self, session: Session, now: datetime, expires_at: datetime) -> None:
-        await self._connection.execute(
-            insert(RefreshFamilyRow).values(
-                id=session.id, user_id=session.user.id, created_at=now, expires_at=expires_at
-            )
-        )
-
-    async def add_token(self, token_hash: bytes, session: Session, now: datetime) -> None:
-        await self._connection.execute(
-            insert(RefreshTokenRow).values(hash=token_hash, family_id=session.id, created_at=now)
-        )
-
-    async def use_token(self, token_hash: bytes, now: datetime) -> Session | None:
-        """Spend a token of an open session; of any number that try at once, one gets the session."""
-        used = await self._connection.execute(
-            update(RefreshTokenRow)
-            .where(
-                col(RefreshTokenRow.hash) == token_hash,
-                col(RefreshTokenRow.used_at).is_(None),
-                col(RefreshFamilyRow.id) == col(RefreshTokenRow.family_id),
-                col(RefreshFamilyRow.revoked_at).is_(None),
-                col(RefreshFamilyRow.expires_at) > now,
-                col(UserRow.id) == col(RefreshFamilyRow.user_id),
-            )
-            .values(used_at=now)
-            .returning(col(RefreshTokenRow.family_id), *_USER)
-        )
-        row = used.first()
-        return Session(row.family_id, _user(row)) if row is not None else None
-
-    async def known_token(self, token_hash: bytes) -> KnownToken | None:
-        query = (
-            select(col(RefreshFamilyRow.id), col(RefreshFamilyRow.user_id), col(RefreshTokenRow.used_at))
-            .join(RefreshFamilyRow, col(RefreshFamilyRow.id) == col(RefreshTokenRow.family_id))
-            .where(col(RefreshTokenRow.hash) == token_hash)
-        )
-        row = (await self._connection.execute(query)).first()
-        return KnownToken(row.id, row.user_id, row.used_at is not None) if row is not None else None
-
-    async def revoke(self, session_id: str, user_id: str, reason: Revocation, now: datetime) -> None:
-        """End a user's session; one that was ended before keeps its first reason."""
-        await self._connection.execute(
-            update(RefreshFamilyRow)
-            .where(
-                col(RefreshFamilyRow.id) == session_id,
-                col(RefreshFamilyRow.user_id) == user_id,
-                col(RefreshFamilyRow.revoked_at).is_(None),
-            )
-            .values(revoked_at=now, reason=reason)
-        )
-
-    async def lock_keys(self) -> None:
-        """Let nobody else add a signing key before this block ends."""
-        await self._connection.execute(select(func.pg_advisory_xact_lock(_KEY_LOCK)))
-
-    async def keys(self) -> list[SealedKey]:
-        """The signing keys that are not retired, the newest first."""
-        rows = await self._connection.execute(
-            select(col(SigningKeyRow.public_key), col(SigningKeyRow.sealed_private_key))
-            .where(col(SigningKeyRow.retired_at).is_(None))
-            .order_by(col(SigningKeyRow.created_at).desc(), col(SigningKeyRow.kid))
-        )
-        return [SealedKey(PublicKey.model_validate(row.public_key), row.sealed_private_key) for row in rows]
-
-    async def add_key(self, key: SealedKey, now: datetime) -> None:
-        await self._connection.execute(
-            insert(SigningKeyRow).values(
-                kid=key.public.kid,
-                public_key=key.public.model_dump(),
-                sealed_private_key=key.private,
-                created_at=now,
-            )
-        )
+        return renewed.rowcount == 1
 
     async def emit(self, events: Sequence[Event]) -> None:
         await outbox.append(self._connection, OutboxRow, events)
 
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:
-    return User(row.id, row.email, row.name, frozenset(map(Role, row.roles)), row.created_at)
+    return User(
+        row.id, row.email, row.name, frozenset(map(Role, row.roles)), row.created_at, row.email_verified_at
+    )

@@ -5,14 +5,17 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
+from contracts.auth import MailedToken
 from contracts.errors import DomainError
+from contracts.events import Facts
 from contracts.notifications import NotificationState
 from contracts.orders import OrderContact
 from runtime.clock import Clock, utc_now
 from runtime.trace import bind_trace
 from services.notifications import rules
 from services.notifications.errors import Bounced, UnknownNotification
-from services.notifications.letters import FACTS_OF, Letters, Recipient
+from services.notifications.heard import Link
+from services.notifications.letters import FACTS_OF, Letters, OpenLink, Recipient
 from services.notifications.message import mail_of
 from services.notifications.notification import Notification
 from services.notifications.store import NotificationsStore
@@ -32,6 +35,11 @@ class Orders(Protocol):
         """Whom to write to about the order."""
 
 
+class Auth(Protocol):
+    async def mailed_token(self, mail_id: str) -> MailedToken:
+        """The secret of a link that is to be mailed."""
+
+
 class Delivery:
     """Sends what was meant. The mail goes out before the row says so: at least once, by one Message-ID."""
 
@@ -39,15 +47,19 @@ class Delivery:
         self,
         store: NotificationsStore,
         orders: Orders,
+        auth: Auth,
         mailer: Mailer,
         *,
         sender: str,
+        public_url: str,
         clock: Clock = utc_now,
     ) -> None:
         self._store = store
         self._orders = orders
+        self._auth = auth
         self._mailer = mailer
         self._sender = sender
+        self._public_url = public_url
         self._clock = clock
         self._letters = Letters()
 
@@ -70,17 +82,21 @@ class Delivery:
         return await self._end(notification, NotificationState.SENT, None)
 
     async def _mail(self, notification: Notification) -> None:
-        recipient = await self._recipient(notification)
         facts = FACTS_OF[notification.template].model_validate(notification.facts)
+        recipient = await self._recipient(notification, facts)
         letter = self._letters.write(notification.template, facts, recipient, notification.order_id)
         message = mail_of(notification, letter, recipient, sender=self._sender, now=self._clock())
         await self._mailer.send(message, rules.deliverable(recipient.email))
 
-    async def _recipient(self, notification: Notification) -> Recipient:
-        """An order's mail goes to whom the order names, all others to the account's own address."""
+    async def _recipient(self, notification: Notification, facts: Facts) -> Recipient:
+        """An order's mail goes to whom the order names, a link where auth says, all else to the contact."""
         if notification.order_id is not None:
             order = await self._orders.contact(notification.order_id)
             return Recipient(order.email, order.name, order)
+        if isinstance(facts, Link):
+            mailed = await self._auth.mailed_token(facts.mail_id)
+            url = rules.link_to(self._public_url, notification.template, mailed.token)
+            return Recipient(mailed.email, mailed.name, link=OpenLink(url, mailed.expires_at))
         async with self._store.begin() as tx:
             contact = await tx.contact_of(notification.user_id or "")
         if contact is None:

@@ -1,5 +1,7 @@
 """What notifications reads of the events that it hears; the bases are what a letter needs of them later."""
 
+from datetime import datetime
+
 from contracts.events import Facts
 from contracts.money import Money
 
@@ -34,6 +36,26 @@ class RegistrationFacts(Facts):
     user_id: str
     email: str
     name: str | None = None
+
+
+class Link(Facts):
+    """The link that is mailed, by an id that opens nothing."""
+
+    mail_id: str
+
+
+class LinkFacts(Link):
+    user_id: str
+
+
+class Moment(Facts):
+    """When it happened."""
+
+    changed_at: datetime
+
+
+class PasswordFacts(Moment):
+    user_id: str
 
 
 class CartLineFacts(Facts):

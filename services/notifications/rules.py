@@ -1,11 +1,14 @@
 """Notifications' decisions, pure."""
 
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from enum import StrEnum
 from uuid import UUID, uuid5
 
 from email_validator import EmailNotValidError, validate_email
+from pydantic import SecretStr
 
+from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED
 from contracts.checkout import CANCELLED, EXPIRED
 from contracts.money import Money
 from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED
@@ -21,6 +24,9 @@ class Template(StrEnum):
     ORDER_SHIPPED = "order_shipped"
     WELCOME = "welcome"
     CART_REMINDER = "cart_reminder"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a letter's name
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a letter's name
+    VERIFY_EMAIL = "verify_email"
 
 
 ABOUT_ORDERS = {
@@ -28,6 +34,13 @@ ABOUT_ORDERS = {
     ORDER_REJECTED: Template.ORDER_REJECTED,
     ORDER_CANCELLED: Template.ORDER_CANCELLED,
 }
+
+ABOUT_LINKS = {
+    PASSWORD_RESET_REQUESTED: Template.RESET_PASSWORD,
+    EMAIL_VERIFICATION_REQUESTED: Template.VERIFY_EMAIL,
+}
+# The shop's pages that a link opens; its secret stands behind the #, which no server and no Referer is told.
+_PAGES = {Template.RESET_PASSWORD: "reset-password", Template.VERIFY_EMAIL: "verify-email"}
 
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 _REASONS = {
@@ -74,6 +87,17 @@ def money_text(money: Money) -> str:
     amount = f"{units // 100:,}.{units % 100:02d}"
     symbol = _SYMBOLS.get(money.currency)
     return f"{sign}{symbol}{amount}" if symbol else f"{sign}{amount} {money.currency}"
+
+
+def link_to(public_url: str, template: Template, token: SecretStr) -> str:
+    """The page that the reader of a mailed link gets to."""
+    return f"{public_url.rstrip('/')}/{_PAGES[template]}#token={token.get_secret_value()}"
+
+
+def moment_text(moment: datetime) -> str:
+    """A time as a reader takes it in: 22 November 2026, 09:05 UTC."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,14 @@ from runtime.clock import Clock, utc_now
 from runtime.logs import get_logger
 from runtime.reactions import Heard
 from services.notifications import rules
-from services.notifications.heard import CartFacts, OrderFacts, RegistrationFacts, ShipmentFacts
+from services.notifications.heard import (
+    CartFacts,
+    LinkFacts,
+    OrderFacts,
+    PasswordFacts,
+    RegistrationFacts,
+    ShipmentFacts,
+)
 from services.notifications.letters import FACTS_OF
 from services.notifications.notification import Contact, Notification
 from services.notifications.rules import Template
@@ -66,6 +73,22 @@ class NotificationsService:
                 log.info("nobody to remind of this cart", event_id=str(heard.event_id))
                 return
             await self._mean(tx, heard, Template.CART_REMINDER, user_id=owner)
+        self.written.set()
+
+    async def mail_link(self, heard: Heard[LinkFacts]) -> None:
+        """Mean to mail somebody the link that was asked for. Safe to repeat."""
+        async with self._store.begin() as tx:
+            if not await tx.first_time(heard, self._clock()):
+                return
+            await self._mean(tx, heard, rules.ABOUT_LINKS[heard.type], user_id=heard.facts.user_id)
+        self.written.set()
+
+    async def tell_of_password(self, heard: Heard[PasswordFacts]) -> None:
+        """Mean to tell the owner of an account that it has another password. Safe to repeat."""
+        async with self._store.begin() as tx:
+            if not await tx.first_time(heard, self._clock()):
+                return
+            await self._mean(tx, heard, Template.PASSWORD_CHANGED, user_id=heard.facts.user_id)
         self.written.set()
 
     async def claim(self, *, limit: int, lease: timedelta) -> list[Notification]:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from contracts.auth import USER_REGISTERED
+from pydantic import SecretStr
+
+from contracts.auth import PASSWORD_CHANGED, USER_REGISTERED, MailedToken
 from contracts.carts import CART_ABANDONED
 from contracts.errors import Unavailable
 from contracts.events import Event
@@ -30,6 +32,7 @@ from workers.notifications import HEARS
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SENDER = "MicroMart <shop@micromart.example>"
+SHOP = "https://micromart.example"
 
 
 @dataclass
@@ -70,6 +73,26 @@ class OrderBook:
         return order_id
 
 
+class LinkBook:
+    """Auth: the links that open, by their mail's id."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, MailedToken] = {}
+
+    async def mailed_token(self, mail_id: str) -> MailedToken:
+        if mail_id not in self.links:
+            raise Bounced("the link was used or has expired, so nobody needs it")
+        return self.links[mail_id]
+
+    def link_of(self, email: str) -> str:
+        """The mail's id of a new link of this user's."""
+        mail_id = uuid4().hex
+        self.links[mail_id] = MailedToken(
+            token=SecretStr(f"{mail_id}.secret"), email=email, name="Ada", expires_at=NOON
+        )
+        return mail_id
+
+
 @dataclass
 class Post:
     database: Database
@@ -77,11 +100,20 @@ class Post:
     service: NotificationsService
     delivery: Delivery
     orders: OrderBook
+    links: LinkBook
     clock: Hands
     sink: MailSink
 
     def delivery_by(self, mailer: Mailer) -> Delivery:
-        return Delivery(self.store, self.orders, mailer, sender=SENDER, clock=self.clock)
+        return Delivery(
+            self.store,
+            self.orders,
+            self.links,
+            mailer,
+            sender=SENDER,
+            public_url=SHOP,
+            clock=self.clock,
+        )
 
     async def hear(self, event: Event) -> None:
         """What the consumer does with it."""
@@ -137,6 +169,15 @@ def registered(user_id: str, email: str, name: str | None = "Ada") -> Event:
     return event(USER_REGISTERED, user_id, data)
 
 
+def link_requested(event_type: str, mail_id: str) -> Event:
+    user_id = uuid4().hex
+    return event(event_type, user_id, {"user_id": user_id, "mail_id": mail_id})
+
+
+def password_changed(user_id: str) -> Event:
+    return event(PASSWORD_CHANGED, user_id, {"user_id": user_id, "changed_at": NOON.isoformat()})
+
+
 def abandoned(owner: str | None) -> Event:
     line = {
         "sku": "KIT-MOKA-3",
@@ -150,8 +191,9 @@ def abandoned(owner: str | None) -> Event:
 @asynccontextmanager
 async def open_post(fresh_database: FreshDatabase, sink: MailSink) -> AsyncIterator[Post]:
     database = Database(await fresh_database("notifications"), pool_size=10)
-    store, clock, orders = NotificationsStore(database), Hands(), OrderBook()
-    delivery = Delivery(store, orders, SmtpMailer.at(sink.smtp_url), sender=SENDER, clock=clock)
+    store, clock, orders, links = NotificationsStore(database), Hands(), OrderBook(), LinkBook()
+    mailer = SmtpMailer.at(sink.smtp_url)
+    delivery = Delivery(store, orders, links, mailer, sender=SENDER, public_url=SHOP, clock=clock)
     try:
         yield Post(
             database=database,
@@ -159,6 +201,7 @@ async def open_post(fresh_database: FreshDatabase, sink: MailSink) -> AsyncItera
             service=NotificationsService(store, "micromart.example", clock),
             delivery=delivery,
             orders=orders,
+            links=links,
             clock=clock,
             sink=sink,
         )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED
 from contracts.notifications import NotificationState
 from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED
 from services.notifications.rules import Template
@@ -16,8 +17,10 @@ from tests.stores.notifications_post import (
     Post,
     abandoned,
     about_order,
+    link_requested,
     new_address,
     open_post,
+    password_changed,
     registered,
     shipped,
 )
@@ -146,3 +149,26 @@ async def test_pages_go_from_new_to_old(post: Post) -> None:
     rest = await post.service.notifications(after=(first[-1].created_at, first[-1].id), limit=3)
     assert [one.order_id for one in (*first, *rest)] == orders[::-1]
     assert await post.service.notifications(state=NotificationState.SENT, limit=3) == []
+
+
+@pytest.mark.parametrize(
+    ("event_type", "template"),
+    [
+        (PASSWORD_RESET_REQUESTED, Template.RESET_PASSWORD),
+        (EMAIL_VERIFICATION_REQUESTED, Template.VERIFY_EMAIL),
+    ],
+)
+async def test_a_link_is_to_be_mailed_of_which_only_the_id_is_kept(
+    post: Post, event_type: str, template: Template
+) -> None:
+    requested = link_requested(event_type, "m-1")
+    for _ in range(2):
+        await post.hear(requested)
+    (meant,) = await post.all()
+    assert (meant.template, meant.user_id, meant.facts) == (template, requested.subject, {"mail_id": "m-1"})
+
+
+async def test_an_owner_is_to_be_told_of_another_password(post: Post) -> None:
+    await post.hear(password_changed("ada"))
+    (meant,) = await post.all()
+    assert (meant.template, meant.user_id) == (Template.PASSWORD_CHANGED, "ada")

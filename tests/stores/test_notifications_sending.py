@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.auth import PASSWORD_RESET_REQUESTED
 from contracts.errors import Unavailable
 from contracts.notifications import NOTIFICATION_BOUNCED, NOTIFICATION_SENT, NotificationState
 from contracts.orders import ORDER_REJECTED
@@ -21,6 +22,7 @@ from tests.stores.notifications_post import (
     Post,
     abandoned,
     about_order,
+    link_requested,
     new_address,
     open_post,
     registered,
@@ -198,3 +200,21 @@ async def test_an_order_that_is_gone_has_nobody_to_write_to(post: Post) -> None:
 async def test_what_was_never_meant_is_not_sent(post: Post) -> None:
     with pytest.raises(UnknownNotification):
         await post.delivery.send("nothing")
+
+
+async def test_a_link_is_mailed_to_whom_auth_names_and_its_secret_stands_in_no_table(post: Post) -> None:
+    address = new_address()
+    mail_id = post.links.link_of(address)
+    await post.hear(link_requested(PASSWORD_RESET_REQUESTED, mail_id))
+    (meant,) = await post.all()
+    assert await post.delivery.send(meant.id) is SENT
+    (arrived,) = await post.sink.messages(address)
+    assert f"https://micromart.example/reset-password#token={mail_id}.secret" in arrived.text
+    (after,) = await post.all()
+    assert "secret" not in str(after)
+
+
+async def test_a_link_that_opens_nothing_any_more_is_not_mailed(post: Post) -> None:
+    await post.hear(link_requested(PASSWORD_RESET_REQUESTED, "used"))
+    (meant,) = await post.all()
+    assert await post.delivery.send(meant.id) is BOUNCED

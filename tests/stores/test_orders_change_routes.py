@@ -59,6 +59,7 @@ async def counter(fresh_database: FreshDatabase) -> AsyncIterator[Counter]:
     async with open_book(fresh_database) as book:
         settings = Settings(
             identity_secret=SecretStr(SECRET),
+            service_secret=SecretStr(SECRET),
             order_token_secret=SecretStr(SECRET),
             orders_database_url=SecretStr(book.url),
             temporal_address=f"127.0.0.1:{free_port()}",

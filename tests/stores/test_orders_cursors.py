@@ -33,6 +33,7 @@ async def ada(fresh_database: FreshDatabase) -> AsyncIterator[aiohttp.ClientSess
         url = book.url
     settings = Settings(
         identity_secret=SecretStr(SECRET),
+        service_secret=SecretStr(SECRET),
         order_token_secret=SecretStr(SECRET),
         orders_database_url=SecretStr(url),
     )

@@ -16,6 +16,7 @@ from contracts.money import Money
 from contracts.products import Quote, QuoteRequest, Quotes
 from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
+from runtime.service_identity import ServiceProof
 from services.orders.errors import CartChanged, CartInUse, EmptyCart, IdempotencyMismatch
 from services.orders.intake import Intake
 from services.orders.order import Buyer, KeyRecord, PlaceOrder
@@ -106,8 +107,10 @@ async def counter(fresh_database: FreshDatabase) -> AsyncIterator[Counter]:
     async with AsyncExitStack() as stack:
         book = await stack.enter_async_context(open_book(fresh_database))
         url = await stack.enter_async_context(serving(peers.app()))
-        client = await stack.enter_async_context(ServiceClient(url, IdentitySigner("secret")))
-        intake = Intake(book.store, CartsPeer(client), ProductsPeer(client, 5.0), lambda: NOON)
+        proof, signer = ServiceProof("secret", "orders"), IdentitySigner("secret")
+        carts = await stack.enter_async_context(ServiceClient(url, "carts", proof, signer))
+        products = await stack.enter_async_context(ServiceClient(url, "products", proof))
+        intake = Intake(book.store, CartsPeer(carts), ProductsPeer(products, 5.0), lambda: NOON)
         yield Counter(book, intake, peers)
 
 

@@ -79,7 +79,7 @@ async def test_outside_development_nothing_is_made(settings: Settings) -> None:
 async def test_the_command_tells_machines_what_it_made(settings: Settings, tmp_path: Path) -> None:
     environment = {
         "MICROMART_ENVIRONMENT": "development",
-        "MICROMART_IDENTITY_SECRET": settings.secret("identity_secret"),
+        "MICROMART_SERVICE_SECRET": settings.secret("service_secret"),
         "MICROMART_PRODUCTS_MONGO_URL": settings.secret("products_mongo_url"),
         "MICROMART_PRODUCTS_MONGO_DATABASE": settings.products_mongo_database,
         "MICROMART_INVENTORY_DATABASE_URL": settings.database_url("inventory"),

@@ -98,6 +98,12 @@ def filled_in(variable: re.Match[str]) -> str:
     formed = {
         "MICROMART_SMTP_URL": "smtp://user:filled-in@mail.example:587",
         "MAIL_FROM": "shop@mail.example",
+        "PUBLIC_URL": "https://shop.example",
+        "OIDC_PROVIDERS": '{"google": {"issuer": "https://accounts.google.com", "client_id": "filled-in"}}',
+        "TRUSTED_PROXIES": "172.16.0.0/12",
+        "METRICS_NETWORKS": "10.0.0.0/8",
+        "CORS_ORIGINS": "https://shop.example",
+        "DRAIN_SECONDS": "5",
     }
     return formed.get(variable[1], "filled-in")
 

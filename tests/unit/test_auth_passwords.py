@@ -8,6 +8,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError
 from pydantic import SecretStr
 
+from services.auth.errors import HashingBusy
 from services.auth.passwords import CONCURRENT, OWASP, Passwords
 
 RIGHT, WRONG = SecretStr("correct horse"), SecretStr("battery staple")
@@ -90,3 +91,15 @@ async def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> N
 def test_the_parameters_are_owasps() -> None:
     used = extract_parameters(OWASP.hash("correct horse"))
     assert (used.type.name, used.memory_cost, used.time_cost, used.parallelism) == ("ID", 19_456, 2, 1)
+
+
+async def test_what_would_wait_too_long_is_refused_and_all_else_is_done(hasher: ObservedHasher) -> None:
+    with Passwords(hasher, waiting=3) as passwords:
+        stored = await passwords.hash(RIGHT)
+        answers = await asyncio.gather(
+            *(passwords.verify(stored, RIGHT) for _ in range(20)), return_exceptions=True
+        )
+        assert answers.count(True) == CONCURRENT + 3
+        refused = [answer for answer in answers if isinstance(answer, HashingBusy)]
+        assert (len(refused), refused[0].retry_after) == (20 - CONCURRENT - 3, 1)
+        assert await passwords.verify(stored, RIGHT)

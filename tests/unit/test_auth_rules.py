@@ -2,7 +2,9 @@ import pytest
 from pydantic import SecretStr
 
 from services.auth import rules
-from services.auth.errors import InvalidEmail, InvalidName, InvalidPassword
+from services.auth.errors import CommonPassword, InvalidEmail, InvalidName, InvalidPassword
+
+EMAIL = "ada.lovelace@example.com"
 
 
 @pytest.mark.parametrize("spelling", ["ada@example.com", "  ADA@Example.COM\n", "Ada@EXAMPLE.com"])
@@ -41,22 +43,67 @@ def test_an_address_that_grows_beyond_its_column_is_refused() -> None:
 
 @pytest.mark.parametrize("length", [8, 128])
 def test_a_password_within_its_bounds_is_accepted(length: int) -> None:
-    assert rules.accepted_password(SecretStr("p" * length)).get_secret_value() == "p" * length
+    password = ("horse staple " * 10)[:length]
+    assert rules.accepted_password(SecretStr(password), EMAIL).get_secret_value() == password
 
 
 @pytest.mark.parametrize("length", [0, 7, 129])
 def test_a_password_outside_its_bounds_is_refused(length: int) -> None:
     with pytest.raises(InvalidPassword, match="8 to 128"):
-        rules.accepted_password(SecretStr("p" * length))
+        rules.accepted_password(SecretStr(("horse staple " * 10)[:length]), EMAIL)
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        "password",
+        "PassWord",
+        "Password1!",
+        "p@ssw0rd",
+        "P@$$w0rd2026",
+        "sunshine2024",
+        "qwertyuiop",
+        "monkey12",
+        "iloveyou!!",
+        "1q2w3e4r5t",
+        "12345678",
+        "2718281828459045",
+        "aaaaaaaaaaaa",
+        "ababababab",
+        "MicroMart",
+        "micromart2026!",
+        "ada.lovelace",
+        "Ada.Lovelace1815",
+        "ada.lovelace@example.com",
+    ],
+)
+def test_a_password_that_is_guessed_first_is_refused(guess: str) -> None:
+    with pytest.raises(CommonPassword):
+        rules.accepted_password(SecretStr(guess), EMAIL)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse",
+        "correct horse battery",
+        "battery staple",
+        "open sesame",
+        "dragon-8391-7742",
+        "xkcd 936 pw",
+    ],
+)
+def test_a_password_that_is_not_is_accepted(password: str) -> None:
+    assert rules.accepted_password(SecretStr(password), EMAIL).get_secret_value() == password
 
 
 def test_a_password_is_the_same_however_its_letters_were_composed() -> None:
     composed, decomposed = SecretStr("caf\u00e9 noir"), SecretStr("cafe\u0301 noir")
-    assert rules.accepted_password(composed) == rules.normalised_password(decomposed)
+    assert rules.accepted_password(composed, EMAIL) == rules.normalised_password(decomposed)
 
 
 def test_a_password_may_be_anything_that_json_can_carry() -> None:
-    assert len(rules.accepted_password(SecretStr("\ud800" * 8))) == 8
+    assert len(rules.accepted_password(SecretStr("\ud800 \0x" * 4), EMAIL)) == 16
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 
 from proof.effects import Effects
 from proof.figure import Figure
-from proof.gateway_bench import GatewayFigures
+from proof.gateway_figures import DIRECT, GATEWAY, Asked, GatewayFigures, GatewayRun
+from proof.gateway_flood import Refused
+from proof.gateway_load import Answered
 from proof.load import Sample, Subject, sample_of
 from proof.machine import this_machine
 from proof.measured import Measured, Memory, Phase, Turn
@@ -67,6 +69,31 @@ def figure(found: Measured, name: str) -> Figure:
     return next(one for one in report_of(found).figures if one.name == name)
 
 
+def asked(per_second: float = 1_000, p50_ms: float = 1.0, failed: int = 0) -> Asked:
+    answered = Answered(
+        requests=int(per_second), seconds=1.0, p50_ms=p50_ms, p99_ms=2 * p50_ms, errors=failed
+    )
+    busy = dict.fromkeys((GATEWAY, DIRECT, "traefik"), 0.9)
+    return Asked(answered=answered, cpu=CpuUse(seconds=1.0, by_process=busy, others=0.0))
+
+
+def gateway_run(
+    *,
+    rate: float = 3_000,
+    peer: float = 9_000,
+    added_ms: float = 0.5,
+    flooded_ms: float = 1.0,
+    failed: int = 0,
+) -> GatewayRun:
+    return GatewayRun(
+        full={GATEWAY: asked(rate), DIRECT: asked(30_000), "traefik": asked(peer)},
+        half={GATEWAY: asked(p50_ms=1.0 + added_ms), DIRECT: asked(), "traefik": asked()},
+        polite=asked(),
+        flooded=asked(p50_ms=flooded_ms, failed=failed),
+        flood=Refused(seconds=1.0, by_status={"200": 1, "400": 500}),
+    )
+
+
 def test_a_ratio_is_made_within_each_run_before_the_median_is_taken() -> None:
     floors, checkouts = (10.0, 100.0, 20.0), (15.0, 180.0, 50.0)
     found = measured(
@@ -123,13 +150,34 @@ def test_memory_is_the_sum_over_all_processes() -> None:
     assert figure(found, "memory of all processes, PSS").met is False
 
 
-def test_the_gateway_must_reach_its_rate_on_its_own() -> None:
+def test_the_gateway_must_reach_its_rate_and_add_little() -> None:
     found = measured()
     found.gateway = GatewayFigures(
-        requests_per_second=3_000.0, upstream_direct_rps=9_000.0, p50_ms=5, p99_ms=9, errors=0
+        runs=[gateway_run(rate=3_000, added_ms=1.0), gateway_run(rate=3_000, added_ms=0.5)]
     )
 
-    assert figure(found, "gateway alone, one core").met is True
+    assert figure(found, "gateway, one core").met is True
+    assert figure(found, "gateway, CPU of a request").value == pytest.approx(300.0)
+    assert figure(found, "gateway, added p50 at half of the gateway's rate").value == pytest.approx(0.75)
+
+
+def test_a_peer_is_told_of_by_run_beside_the_gateway() -> None:
+    found = measured()
+    found.gateway = GatewayFigures(
+        runs=[gateway_run(rate=rate, peer=peer) for rate, peer in ((100, 300), (1_000, 2_000), (500, 2_000))]
+    )
+
+    # Run by run 3, 2 and 4; the medians' own ratio would be 4.
+    assert figure(found, "traefik, one core").ratio == 3.0
+
+
+def test_polite_clients_are_compared_with_themselves_without_the_flood() -> None:
+    found = measured()
+    found.gateway = GatewayFigures(runs=[gateway_run(flooded_ms=1.5, failed=2)])
+
+    assert figure(found, "polite clients' p50 beside the flood").ratio == 1.5
+    assert figure(found, "gateway's requests that failed").value == 2
+    assert figure(found, "bad requests answered as if they were good").value == 1
 
 
 def test_cpu_time_is_told_by_request_the_most_expensive_process_first() -> None:

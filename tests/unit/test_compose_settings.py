@@ -18,7 +18,7 @@ from api.payments.app import payments_app
 from api.products.app import products_app
 from contracts.topology import SERVICES
 from runtime.postgres_outbox import open_postgres_outbox
-from runtime.settings import PREFIX, Settings
+from runtime.settings import PREFIX, Settings, load_settings
 from sandbox.psp.settings import Settings as ProviderSettings
 from services.carts.factory import open_carts
 from services.fulfilment.factory import open_fulfilment
@@ -51,7 +51,8 @@ OPENERS: dict[str, Callable[[Settings], AbstractAsyncContextManager[object]]] = 
     "notifications-worker": open_notifications_parts,
 }
 
-IDENTITY, BUS = "MICROMART_IDENTITY_SECRET", "VALKEY_BUS_PASSWORD"
+SERVICE, BUS = "MICROMART_SERVICE_SECRET", "VALKEY_BUS_PASSWORD"
+API = {"MICROMART_IDENTITY_SECRET", SERVICE}
 PSP_KEY, PSP_WEBHOOKS = "MICROMART_PSP_API_KEY", "MICROMART_PSP_WEBHOOK_SECRET"
 
 # All that a container is told in confidence; one that is not named is told nothing.
@@ -81,23 +82,34 @@ SECRETS: dict[str, set[str]] = {
         "NOTIFICATIONS_DATABASE_PASSWORD",
     },
     "psp": {PSP_KEY, PSP_WEBHOOKS},
-    "gateway": {IDENTITY},
-    "auth-api": {IDENTITY, "AUTH_DATABASE_PASSWORD", "MICROMART_AUTH_KEY_SECRET"},
+    "gateway": {*API, "MICROMART_COOKIE_SECRET", BUS},
+    "auth-api": {*API, "AUTH_DATABASE_PASSWORD", "MICROMART_AUTH_KEY_SECRET"},
     "auth-worker": {BUS, "AUTH_DATABASE_PASSWORD"},
-    "products-api": {IDENTITY, "PRODUCTS_DATABASE_PASSWORD"},
-    "products-worker": {BUS, IDENTITY, "PRODUCTS_DATABASE_PASSWORD"},
-    "orders-api": {IDENTITY, "ORDERS_DATABASE_PASSWORD", "MICROMART_ORDER_TOKEN_SECRET"},
+    "products-api": {*API, "PRODUCTS_DATABASE_PASSWORD"},
+    "products-worker": {BUS, SERVICE, "PRODUCTS_DATABASE_PASSWORD"},
+    "orders-api": {*API, "ORDERS_DATABASE_PASSWORD", "MICROMART_ORDER_TOKEN_SECRET"},
     "orders-worker": {BUS, "ORDERS_DATABASE_PASSWORD"},
-    "carts-api": {IDENTITY, "VALKEY_CARTS_PASSWORD"},
-    "carts-worker": {BUS, IDENTITY, "VALKEY_CARTS_PASSWORD"},
-    "inventory-api": {IDENTITY, "INVENTORY_DATABASE_PASSWORD"},
+    "carts-api": {*API, "VALKEY_CARTS_PASSWORD"},
+    "carts-worker": {BUS, SERVICE, "VALKEY_CARTS_PASSWORD"},
+    "inventory-api": {*API, "INVENTORY_DATABASE_PASSWORD"},
     "inventory-worker": {BUS, "INVENTORY_DATABASE_PASSWORD"},
-    "payments-api": {IDENTITY, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY, PSP_WEBHOOKS},
+    "payments-api": {*API, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY, PSP_WEBHOOKS},
     "payments-worker": {BUS, "PAYMENTS_DATABASE_PASSWORD", PSP_KEY},
-    "fulfilment-api": {IDENTITY, "FULFILMENT_DATABASE_PASSWORD"},
+    "fulfilment-api": {*API, "FULFILMENT_DATABASE_PASSWORD"},
     "fulfilment-worker": {BUS, "FULFILMENT_DATABASE_PASSWORD"},
-    "notifications-api": {IDENTITY, "NOTIFICATIONS_DATABASE_PASSWORD"},
-    "notifications-worker": {BUS, IDENTITY, "NOTIFICATIONS_DATABASE_PASSWORD", "MICROMART_SMTP_URL"},
+    "notifications-api": {*API, "NOTIFICATIONS_DATABASE_PASSWORD"},
+    "notifications-worker": {BUS, SERVICE, "NOTIFICATIONS_DATABASE_PASSWORD", "MICROMART_SMTP_URL"},
+}
+
+# What only its operator knows and nothing works without, and what may stay unsaid.
+DECIDED = {"PUBLIC_URL"}
+OPTIONAL = {
+    "MAIL_FROM",
+    "OIDC_PROVIDERS",
+    "TRUSTED_PROXIES",
+    "CORS_ORIGINS",
+    "METRICS_NETWORKS",
+    "DRAIN_SECONDS",
 }
 
 
@@ -116,7 +128,7 @@ def test_every_variable_of_ours_is_one_that_somebody_reads() -> None:
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_container_is_told_the_secrets_that_it_needs_and_no_others(name: str) -> None:
-    assert CONTAINERS[name].required == SECRETS.get(name, set())
+    assert CONTAINERS[name].required - DECIDED == SECRETS.get(name, set())
 
 
 @pytest.mark.parametrize("name", APPS)
@@ -137,7 +149,7 @@ async def test_a_worker_s_service_opens_with_what_it_is_told(
 def test_no_secret_has_a_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     optional = {name for name, rest in INTERPOLATION.findall(text) if not rest.startswith(":?")}
-    assert optional == {"TEMPORAL_UI_URL", "MAIL_FROM"}
+    assert optional == OPTIONAL
 
 
 def test_no_secret_is_written_down() -> None:
@@ -151,10 +163,26 @@ def test_no_secret_is_written_down() -> None:
     assert written == set()
 
 
-def test_the_example_names_exactly_the_secrets_and_gives_none() -> None:
+def test_the_example_names_exactly_what_has_to_be_set_and_gives_none() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     given = [line for line in lines if line and not line.startswith("#")]
-    assert sorted(given) == sorted(f"{name}=" for name in set().union(*SECRETS.values()))
+    assert sorted(given) == sorted(f"{name}=" for name in DECIDED.union(*SECRETS.values()))
+
+
+def test_the_example_shows_how_to_set_the_rest() -> None:
+    shown = re.findall(r"^# (\w+)=\S", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(OPTIONAL)
+
+
+def test_what_is_left_empty_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = settings_of("gateway", monkeypatch)
+    # As compose writes what is not in .env.
+    for name in ("METRICS_NETWORKS", "TRUSTED_PROXIES", "CORS_ORIGINS", "OIDC_PROVIDERS"):
+        monkeypatch.setenv(f"{PREFIX}{name}", "")
+    empty = load_settings()
+    assert empty.metrics_networks == Settings.model_fields["metrics_networks"].default
+    assert (empty.trusted_proxies, empty.cors_origins, empty.oidc_providers) == ("", "", {})
+    assert empty.public_url == told.public_url
 
 
 def test_a_production_environment_is_asked_for_everywhere() -> None:
@@ -166,7 +194,8 @@ def test_a_production_environment_is_asked_for_everywhere() -> None:
 def test_a_peer_s_address_is_where_that_peer_listens(name: str) -> None:
     given = CONTAINERS[name].environment.items()
     urls = [urlsplit(value) for variable, value in given if variable.endswith("_URL")]
-    wrong = [url for url in urls if url.scheme == "http" and PORTS.get(str(url.hostname)) != url.port]
+    ports = PORTS | {"temporal-ui": int(CONTAINERS["temporal-ui"].environment["TEMPORAL_UI_PORT"])}
+    wrong = [url for url in urls if url.scheme == "http" and ports.get(str(url.hostname)) != url.port]
     assert wrong == []
 
 

@@ -6,6 +6,8 @@ from runtime.embedded.processes import Program, programs
 PLATFORM = {
     "environment": "development",
     "identity_secret": "identity",
+    "service_secret": "service",
+    "cookie_secret": "cookie",
     "order_token_secret": "tokens",
     "auth_key_secret": "keys",
     "psp_api_key": "psp",
@@ -29,6 +31,7 @@ PLATFORM = {
     "mail_url": "http://mail",
     "temporal_address": "127.0.0.1:7233",
 }
+API = {"identity_secret", "service_secret"}
 PRIVATE = {name for name in PLATFORM if name not in ("environment", "temporal_address")}
 
 
@@ -46,35 +49,35 @@ def test_every_process_sees_its_own_store_and_the_secrets_it_needs_and_no_other(
     assert {program.name: seen_by(program.name) for program in programs()} == {
         "psp": {"psp_api_key", "psp_webhook_secret", "psp_webhook_url", "psp_ledger"},
         "mail": {"smtp_port", "mail_folder", "mail_url"},
-        "auth-api": {"identity_secret", "auth_database_url", "auth_key_secret"},
-        "products-api": {"identity_secret", "products_mongo_url"},
-        "orders-api": {"identity_secret", "orders_database_url", "order_token_secret"},
-        "carts-api": {"identity_secret", "carts_redis_url"},
-        "inventory-api": {"identity_secret", "inventory_database_url"},
+        "auth-api": {*API, "auth_database_url", "auth_key_secret"},
+        "products-api": {*API, "products_mongo_url"},
+        "orders-api": {*API, "orders_database_url", "order_token_secret"},
+        "carts-api": {*API, "carts_redis_url"},
+        "inventory-api": {*API, "inventory_database_url"},
         "payments-api": {
-            "identity_secret",
+            *API,
             "payments_database_url",
             "psp_api_key",
             "psp_webhook_secret",
             "stripe_api_key",
             "stripe_webhook_secret",
         },
-        "fulfilment-api": {"identity_secret", "fulfilment_database_url"},
-        "notifications-api": {"identity_secret", "notifications_database_url"},
+        "fulfilment-api": {*API, "fulfilment_database_url"},
+        "notifications-api": {*API, "notifications_database_url"},
         "auth-worker": {"auth_database_url", "bus_redis_url"},
-        "products-worker": {"identity_secret", "products_mongo_url", "bus_redis_url"},
+        "products-worker": {"service_secret", "products_mongo_url", "bus_redis_url"},
         "orders-worker": {"orders_database_url", "bus_redis_url"},
-        "carts-worker": {"identity_secret", "carts_redis_url", "bus_redis_url"},
+        "carts-worker": {"service_secret", "carts_redis_url", "bus_redis_url"},
         "inventory-worker": {"inventory_database_url", "bus_redis_url"},
         "payments-worker": {"payments_database_url", "psp_api_key", "stripe_api_key", "bus_redis_url"},
         "fulfilment-worker": {"fulfilment_database_url", "bus_redis_url"},
         "notifications-worker": {
-            "identity_secret",
+            "service_secret",
             "notifications_database_url",
             "bus_redis_url",
             "smtp_url",
         },
-        "gateway": {"identity_secret"},
+        "gateway": {*API, "cookie_secret", "bus_redis_url"},
     }
 
 

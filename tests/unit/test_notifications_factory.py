@@ -6,7 +6,7 @@ from runtime.settings import MissingSetting, Settings
 from services.notifications.factory import open_notifications_parts
 
 COMPLETE = {
-    "identity_secret": "a secret of the tests",
+    "service_secret": "a secret of the tests",
     "notifications_database_url": "postgresql://nobody:x@127.0.0.1:1/nothing",
     "smtp_url": "smtp://127.0.0.1:1",
 }

@@ -12,8 +12,16 @@ from jinja2 import UndefinedError
 from contracts.events import Facts
 from contracts.money import Money
 from contracts.orders import BoughtLine, OrderContact
-from services.notifications.heard import Cart, CartLineFacts, Ending, Nothing, Parcel
-from services.notifications.letters import FACTS_OF, TEMPLATES, Letter, Letters, Recipient
+from services.notifications.heard import (
+    Cart,
+    CartLineFacts,
+    Ending,
+    Link,
+    Moment,
+    Nothing,
+    Parcel,
+)
+from services.notifications.letters import FACTS_OF, TEMPLATES, Letter, Letters, OpenLink, Recipient
 from services.notifications.message import NOTIFICATION_HEADER, mail_of
 from services.notifications.notification import Notification
 from services.notifications.rules import Template
@@ -30,13 +38,17 @@ ORDER = OrderContact(
     ),
     total=Money(amount=7960, currency="EUR"),
 )
-BUYER = Recipient(ORDER.email, ORDER.name, ORDER)
+LINK = OpenLink("https://micromart.example/reset-password#token=m-1.s-1", NOON)
+BUYER = Recipient(ORDER.email, ORDER.name, ORDER, LINK)
 FACTS: dict[Template, Facts] = {
     Template.ORDER_CONFIRMED: Nothing(),
     Template.ORDER_REJECTED: Ending(reason="payments.declined"),
     Template.ORDER_CANCELLED: Ending(reason=None),
     Template.ORDER_SHIPPED: Parcel(carrier="DHL", tracking="JJD0001"),
     Template.WELCOME: Nothing(),
+    Template.RESET_PASSWORD: Link(mail_id="m-1"),
+    Template.PASSWORD_CHANGED: Moment(changed_at=NOON),
+    Template.VERIFY_EMAIL: Link(mail_id="m-1"),
     Template.CART_REMINDER: Cart(lines=(CartLineFacts(title="Moka & more", quantity=2, unit_price=MOKA),)),
 }
 SUBJECTS = {
@@ -46,6 +58,9 @@ SUBJECTS = {
     Template.ORDER_SHIPPED: "Your parcel is on its way",
     Template.WELCOME: "Welcome to MicroMart",
     Template.CART_REMINDER: "Your cart is waiting",
+    Template.RESET_PASSWORD: "Set a new password",
+    Template.PASSWORD_CHANGED: "Your password was changed",
+    Template.VERIFY_EMAIL: "Please confirm your address",
 }
 ABOUT_ORDERS = [template for template in Template if template.startswith("order_")]
 
@@ -94,7 +109,7 @@ def test_a_letter_has_its_subject_and_greets_in_both_forms(template: Template) -
 
 @of_every_template
 def test_nobody_is_called_by_a_name_that_is_not_known(template: Template) -> None:
-    written = letter(template, recipient=Recipient("ada@example.com", None, ORDER))
+    written = letter(template, recipient=Recipient("ada@example.com", None, ORDER, LINK))
     assert written.text.startswith("Hello,\n")
     assert "<p>Hello,</p>" in written.html
 
@@ -140,6 +155,19 @@ def test_a_parcel_without_one_is_told_too() -> None:
 def test_a_cart_is_listed_with_its_prices() -> None:
     written = letter(Template.CART_REMINDER)
     assert "  2 × Moka & more: €69.80\n" in written.text
+
+
+@pytest.mark.parametrize("template", [Template.RESET_PASSWORD, Template.VERIFY_EMAIL])
+def test_a_link_is_told_with_its_end(template: Template) -> None:
+    written = letter(template)
+    assert f"\n{LINK.url}\n" in written.text
+    assert f'href="{LINK.url}"' in written.html
+    for form in (written.text, written.html):
+        assert "22 November 2026, 12:00 UTC" in form
+
+
+def test_a_links_secret_does_not_show_when_printed() -> None:
+    assert "s-1" not in repr(BUYER)
 
 
 def test_a_letter_that_is_not_given_what_it_uses_is_not_written() -> None:

@@ -189,6 +189,7 @@ async def _settings(
     given = {f"{name}_database_url": await fresh_database(name) for name in names} | {
         "bus_redis_url": servers.bus_redis_url,
         "identity_secret": "test",
+        "service_secret": "test",
         "psp_api_key": psp.api_key,
         "psp_webhook_secret": psp.webhook_secret,
         "psp_url": psp.url,

@@ -190,6 +190,7 @@ async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -
     given = {f"{name}_database_url": await fresh_database(name) for name in names} | {
         "carts_redis_url": servers.carts_redis_url,
         "identity_secret": "test",
+        "service_secret": "test",
         "order_token_secret": "test",
         "psp_api_key": psp.api_key,
         "psp_url": psp.url,

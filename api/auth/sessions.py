@@ -1,0 +1,94 @@
+"""The routes of sessions: mine for me, and the ended ones for the gateway."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AwareDatetime, BaseModel
+
+from api.auth.cursors import cursor_at, position_in
+from api.caller import Caller, called_by
+from api.pages import CursorParameter, Limit, Page
+from contracts.auth import EndedSessions
+from contracts.identity import Identity
+from services.auth.device import Device
+from services.auth.sessions import Sessions
+
+if TYPE_CHECKING:
+    from services.auth.factory import Auth
+    from services.auth.session_store import Session
+
+
+def _sessions(request: Request) -> Sessions:
+    auth: Auth = request.app.state.opened.service
+    return auth.sessions
+
+
+def _device(request: Request) -> Device:
+    """Where a request comes from: the gateway says whose address it is, in a header that is its alone."""
+    forwarded = request.headers.get("x-forwarded-for")
+    peer = request.client.host if request.client is not None else None
+    address = forwarded.partition(",")[0] if forwarded is not None else peer
+    return Device.of(address, request.headers.get("user-agent"))
+
+
+SessionsService = Annotated[Sessions, Depends(_sessions)]
+CallersDevice = Annotated[Device, Depends(_device)]
+
+router = APIRouter(prefix="/v1/auth/sessions", tags=["auth"])
+internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[called_by("gateway")])
+
+
+class SessionView(BaseModel):
+    """One of the caller's sessions; `current` is the one that asks."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    address: str | None
+    user_agent: str | None
+    current: bool
+
+    @classmethod
+    def of(cls, session: "Session", caller: Identity) -> "SessionView":
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            address=session.address,
+            user_agent=session.user_agent,
+            current=session.id == caller.session,
+        )
+
+
+@router.get("")
+async def list_sessions(
+    caller: Caller, sessions: SessionsService, limit: Limit = 20, cursor: CursorParameter = None
+) -> Page[SessionView]:
+    """Where I am signed in, the newest first."""
+    found = await sessions.open_of(caller, limit + 1, position_in(cursor))
+    page = found[:limit]
+    return Page(
+        items=[SessionView.of(session, caller) for session in page],
+        next_cursor=cursor_at(page[-1].created_at, page[-1].id) if len(found) > limit else None,
+    )
+
+
+@router.delete("", status_code=204)
+async def end_every_session(caller: Caller, sessions: SessionsService) -> None:
+    """Sign out everywhere, here too. Safe to repeat."""
+    await sessions.logout_everywhere(caller)
+
+
+@router.delete("/{id}", status_code=204)
+async def end_session(id: str, caller: Caller, sessions: SessionsService) -> None:  # noqa: A002 - the path's name
+    """End one of my sessions. Safe to repeat."""
+    await sessions.end(caller, id)
+
+
+@internal.get("/sessions/ended")
+async def ended_sessions(
+    sessions: SessionsService, after: Annotated[AwareDatetime | None, Query()] = None
+) -> EndedSessions:
+    """The sessions that ended since then, for the gateway, which refuses their tokens."""
+    return await sessions.ended(after)

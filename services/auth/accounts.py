@@ -1,0 +1,174 @@
+"""Who has an account, and what proves that it is theirs."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from contracts.auth import USER_REGISTERED, UserRegistered
+from contracts.errors import Unauthenticated
+from contracts.events import Event
+from contracts.identity import Identity, Role
+from runtime.clock import Clock, utc_now
+from services.auth import rules
+from services.auth.account_changes import LinkLifetimes, replace_password, request_link
+from services.auth.errors import BadCredentials, EmailTaken, WrongPassword
+from services.auth.passwords import Passwords
+from services.auth.store import AuthStore, AuthTransaction, Credentials, User
+from services.auth.tables import Purpose, Revocation
+from services.auth.throttle import AttemptKeys, Throttle
+
+
+class Change(StrEnum):
+    """What making sure of a user came to."""
+
+    CREATED = "created"
+    ROLES_ADDED = "roles_added"
+    NONE = "none"
+
+
+class Accounts:
+    """Who has an account: one for an email, its password known to nobody but its owner."""
+
+    def __init__(
+        self,
+        store: AuthStore,
+        passwords: Passwords,
+        clock: Clock = utc_now,
+        *,
+        throttle: Throttle = Throttle(),  # noqa: B008 - it is frozen
+        lifetimes: LinkLifetimes = LinkLifetimes(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+        self._throttle = throttle
+        self._lifetimes = lifetimes
+
+    async def register(self, email: str, password: SecretStr, name: str | None = None) -> User:
+        """Open a customer's account and ask its address; a second one for an email is refused: EmailTaken."""
+        user = self._newcomer(email, name, {Role.CUSTOMER})
+        password_hash = await self._passwords.hash(rules.accepted_password(password, user.email))
+        async with self._store.begin() as tx:
+            if not await self._added(tx, user, password_hash):
+                raise EmailTaken("this email has an account already")
+            await request_link(tx, user, Purpose.VERIFY_EMAIL, self._lifetimes, user.created_at)
+            return user
+
+    async def create_user(
+        self, email: str, password: SecretStr, name: str | None, roles: Iterable[Role]
+    ) -> tuple[User, Change]:
+        """Make sure that an account has the roles; a known one keeps its password. Safe to repeat.
+
+        The operator who makes it answers for the address.
+        """
+        user = self._newcomer(email, name, roles)
+        user = replace(user, email_verified_at=user.created_at)
+        password_hash = await self._passwords.hash(rules.accepted_password(password, user.email))
+        async with self._store.begin() as tx:
+            if await self._added(tx, user, password_hash):
+                return user, Change.CREATED
+            known = await tx.locked_user(user.email)
+            if user.roles <= known.roles:
+                return known, Change.NONE
+            known = replace(known, roles=known.roles | user.roles)
+            await tx.set_roles(known.id, known.roles)
+            return known, Change.ROLES_ADDED
+
+    async def authenticate(self, email: str, password: SecretStr, address: str | None = None) -> User:
+        """The account that the credentials open; neither the answer nor its cost tells a known email.
+
+        TooManyAttempts when they were wrong too often, for the account or from the address.
+        """
+        return (await self.credentials(email, password, address)).user
+
+    async def credentials(self, email: str, password: SecretStr, address: str | None = None) -> Credentials:
+        """As authenticate, with the hash that was found to be the password's."""
+        known = await self._proved(email, password, address)
+        if known is None:
+            raise BadCredentials("the email or the password is wrong")
+        if self._passwords.outdated(known.password_hash):
+            renewed = await self._passwords.hash(rules.normalised_password(password))
+            async with self._store.begin() as tx:
+                is_renewed = await tx.renew_hash(known, renewed)
+            # Somebody else was faster: what holds now is looked at anew.
+            return (
+                replace(known, password_hash=renewed)
+                if is_renewed
+                else await self.credentials(email, password, address)
+            )
+        return known
+
+    async def change_password(
+        self, caller: Identity, current: SecretStr, new: SecretStr, address: str | None = None
+    ) -> None:
+        """Give the caller's account another password and end its other sessions.
+
+        Not safe to repeat: what was the password is refused from then on.
+        """
+        user = await self.user(caller.subject)
+        accepted = rules.accepted_password(new, user.email)
+        if await self._proved(user.email, current, address) is None:
+            raise WrongPassword("this is not your password")
+        password_hash = await self._passwords.hash(accepted)
+        async with self._store.begin() as tx:
+            await tx.locked_user_of(user.id)
+            await replace_password(
+                tx,
+                user,
+                password_hash,
+                Revocation.PASSWORD_CHANGED,
+                self._clock(),
+                except_session=caller.session,
+            )
+
+    async def user(self, user_id: str) -> User:
+        """The account of a signed-in caller."""
+        async with self._store.begin() as tx:
+            found = await tx.user(user_id)
+        if found is None:
+            raise Unauthenticated("this account does not exist any more")
+        return found
+
+    async def users(self, limit: int) -> list[User]:
+        """The newest accounts first."""
+        async with self._store.begin() as tx:
+            return await tx.users(limit)
+
+    async def _proved(self, email: str, password: SecretStr, address: str | None) -> Credentials | None:
+        """The account whose password it is; the attempt is counted before anything is looked at."""
+        self._passwords.ensure_room()
+        keys = AttemptKeys.of(email, address)
+        async with self._store.begin() as tx:
+            await self._throttle.attempt(tx, keys, self._clock())
+            # What is no address is looked up too: nobody has the empty one.
+            known = await tx.credentials(rules.normalised_email(email) or "")
+        matches = await self._passwords.verify(
+            known.password_hash if known else None, rules.normalised_password(password)
+        )
+        if known is None or not matches:
+            return None
+        async with self._store.begin() as tx:
+            await self._throttle.succeeded(tx, keys)
+        return known
+
+    def _newcomer(self, email: str, name: str | None, roles: Iterable[Role]) -> User:
+        return User(
+            id=str(uuid4()),
+            email=rules.accepted_email(email),
+            name=rules.accepted_name(name),
+            roles=frozenset(roles),
+            created_at=self._clock(),
+        )
+
+    async def _added(self, tx: AuthTransaction, user: User, password_hash: str) -> bool:
+        added = await tx.add_user(user, password_hash)
+        if added:
+            data = UserRegistered(
+                user_id=user.id, email=user.email, name=user.name, registered_at=user.created_at
+            )
+            event = Event.of(USER_REGISTERED, subject=user.id, sequence=1, time=user.created_at, data=data)
+            await tx.emit([event])
+        return added

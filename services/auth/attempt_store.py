@@ -1,0 +1,78 @@
+"""Auth's queries about failed sign-ins, in the caller's unit of work."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, func, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.auth.tables import AuthTable
+
+_ATTEMPTS = AuthTable.metadata.tables["sign_in_attempts"]
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often it failed, until when nobody may try, and when all of it is forgotten."""
+
+    failures: int
+    locked_until: datetime | None
+    forgotten_at: datetime
+
+
+class AttemptQueries:
+    """What is known of attempts to sign in, by a digest of the account or the address."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def locked(self, keys: Iterable[bytes], now: datetime) -> dict[bytes, Attempts]:
+        """What is known under the keys; nobody else counts under them before this block ends."""
+        # Always in one order: two that share both keys do not wait for each other in a circle.
+        nothing = [{"key": key, "failures": 0, "forgotten_at": now} for key in sorted(keys)]
+        known = await self._connection.execute(
+            upsert(_ATTEMPTS)
+            .values(nothing)
+            .on_conflict_do_update(index_elements=["key"], set_={"failures": _ATTEMPTS.c.failures})
+            .returning(*_ATTEMPTS.c)
+        )
+        return {row.key: Attempts(row.failures, row.locked_until, row.forgotten_at) for row in known}
+
+    async def write(self, attempts: Mapping[bytes, Attempts]) -> None:
+        """Put what is known now in the place of what was known."""
+        await self._connection.execute(
+            update(_ATTEMPTS)
+            .where(_ATTEMPTS.c.key == bindparam("of"))
+            .values(
+                failures=bindparam("failures"),
+                locked_until=bindparam("locked_until"),
+                forgotten_at=bindparam("forgotten_at"),
+            ),
+            [
+                {
+                    "of": key,
+                    "failures": known.failures,
+                    "locked_until": known.locked_until,
+                    "forgotten_at": known.forgotten_at,
+                }
+                for key, known in attempts.items()
+            ],
+        )
+
+    async def take_back(self, key: bytes) -> None:
+        """One failure was none."""
+        await self._connection.execute(
+            update(_ATTEMPTS)
+            .where(_ATTEMPTS.c.key == key)
+            .values(failures=func.greatest(_ATTEMPTS.c.failures - 1, 0), locked_until=None)
+        )
+
+    async def clear(self, key: bytes) -> None:
+        await self._connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.key == key))
+
+    async def forget(self, now: datetime) -> int:
+        """Drop what is forgotten; answers how much."""
+        dropped = await self._connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.forgotten_at <= now))
+        return dropped.rowcount

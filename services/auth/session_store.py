@@ -1,0 +1,206 @@
+"""The queries about sessions and their refresh tokens."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from services.auth.tables import RefreshFamilyRow, RefreshTokenRow, Revocation
+
+# So many sessions go at once when the old ones are dropped: each takes its tokens with it.
+PRUNED_AT_ONCE = 500
+
+_FAMILY = (
+    col(RefreshFamilyRow.id),
+    col(RefreshFamilyRow.user_id),
+    col(RefreshFamilyRow.created_at),
+    col(RefreshFamilyRow.last_used_at),
+    col(RefreshFamilyRow.expires_at),
+    col(RefreshFamilyRow.ends_at),
+    col(RefreshFamilyRow.address),
+    col(RefreshFamilyRow.user_agent),
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One login of a user; `expires_at` moves on with each use, as far as `ends_at`."""
+
+    id: str
+    user_id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ends_at: datetime
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True)
+class PresentedToken:
+    """A refresh token that we issued once, with its session; nobody else spends it before this block ends."""
+
+    session: Session
+    ended: bool
+    used_at: datetime | None
+    answer: bytes | None = field(repr=False)
+
+
+class SessionQueries:
+    """Sessions and refresh tokens in one unit of work."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def open(self, session: Session) -> None:
+        await self._connection.execute(
+            insert(RefreshFamilyRow).values(
+                id=session.id,
+                user_id=session.user_id,
+                created_at=session.created_at,
+                last_used_at=session.last_used_at,
+                expires_at=session.expires_at,
+                ends_at=session.ends_at,
+                address=session.address,
+                user_agent=session.user_agent,
+            )
+        )
+
+    async def add_token(self, token_hash: bytes, session: Session, now: datetime) -> None:
+        await self._connection.execute(
+            insert(RefreshTokenRow).values(hash=token_hash, family_id=session.id, created_at=now)
+        )
+
+    async def presented(self, token_hash: bytes) -> PresentedToken | None:
+        """A token as it is now; of any number that present it at once, each waits for the one before."""
+        query = (
+            select(
+                *_FAMILY,
+                col(RefreshFamilyRow.revoked_at),
+                col(RefreshTokenRow.used_at),
+                col(RefreshTokenRow.answer),
+            )
+            .join(RefreshFamilyRow, col(RefreshFamilyRow.id) == col(RefreshTokenRow.family_id))
+            .where(col(RefreshTokenRow.hash) == token_hash)
+            .with_for_update(of=RefreshTokenRow)
+        )
+        row = (await self._connection.execute(query)).first()
+        if row is None:
+            return None
+        return PresentedToken(_session(row), row.revoked_at is not None, row.used_at, row.answer)
+
+    async def spend(self, token_hash: bytes, session: Session, answer: bytes, now: datetime) -> None:
+        """Note that the token was used and what it was answered with, and that its session lives on."""
+        await self._connection.execute(
+            update(RefreshTokenRow)
+            .where(col(RefreshTokenRow.hash) == token_hash)
+            .values(used_at=now, answer=answer)
+        )
+        await self._connection.execute(
+            update(RefreshFamilyRow)
+            .where(col(RefreshFamilyRow.id) == session.id)
+            .values(last_used_at=session.last_used_at, expires_at=session.expires_at)
+        )
+
+    async def end(self, session_id: str, user_id: str, reason: Revocation, now: datetime) -> bool:
+        """End a user's session, which keeps its first reason; False when the user has no such session."""
+        known = await self._connection.scalar(
+            select(col(RefreshFamilyRow.id)).where(
+                col(RefreshFamilyRow.id) == session_id, col(RefreshFamilyRow.user_id) == user_id
+            )
+        )
+        if known is None:
+            return False
+        await self._connection.execute(
+            update(RefreshFamilyRow)
+            .where(col(RefreshFamilyRow.id) == session_id, col(RefreshFamilyRow.revoked_at).is_(None))
+            .values(revoked_at=now, reason=reason)
+        )
+        return True
+
+    async def end_all(
+        self, user_id: str, reason: Revocation, now: datetime, *, except_session: str | None = None
+    ) -> int:
+        """End every open session of a user but, if asked, one; answers how many. Safe to repeat."""
+        of_user = update(RefreshFamilyRow).where(
+            col(RefreshFamilyRow.user_id) == user_id,
+            col(RefreshFamilyRow.revoked_at).is_(None),
+            col(RefreshFamilyRow.expires_at) > now,
+        )
+        if except_session is not None:
+            of_user = of_user.where(col(RefreshFamilyRow.id) != except_session)
+        ended = await self._connection.execute(of_user.values(revoked_at=now, reason=reason))
+        return ended.rowcount
+
+    async def open_of(
+        self, user_id: str, now: datetime, limit: int, after: tuple[datetime, str] | None
+    ) -> list[Session]:
+        """A user's open sessions, the newest first, from a position on."""
+        query = (
+            select(*_FAMILY)
+            .where(
+                col(RefreshFamilyRow.user_id) == user_id,
+                col(RefreshFamilyRow.revoked_at).is_(None),
+                col(RefreshFamilyRow.expires_at) > now,
+            )
+            .order_by(col(RefreshFamilyRow.created_at).desc(), col(RefreshFamilyRow.id).desc())
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(tuple_(col(RefreshFamilyRow.created_at), col(RefreshFamilyRow.id)) < after)
+        return [_session(row) for row in await self._connection.execute(query)]
+
+    async def ended_since(self, after: datetime) -> list[tuple[str, datetime]]:
+        """The sessions that were ended later than that, and when."""
+        query = (
+            select(col(RefreshFamilyRow.id), col(RefreshFamilyRow.revoked_at))
+            .where(col(RefreshFamilyRow.revoked_at) > after)
+            .order_by(col(RefreshFamilyRow.revoked_at))
+        )
+        return [(row.id, row.revoked_at) for row in await self._connection.execute(query)]
+
+    async def wipe_answers(self, used_before: datetime) -> int:
+        """Drop the answers of tokens that were spent before then."""
+        wiped = await self._connection.execute(
+            update(RefreshTokenRow)
+            .where(col(RefreshTokenRow.answer).is_not(None), col(RefreshTokenRow.used_at) < used_before)
+            .values(answer=None)
+        )
+        return wiped.rowcount
+
+    async def drop_tokens(self, used_before: datetime) -> int:
+        """Drop the tokens that were spent before then."""
+        dropped = await self._connection.execute(
+            delete(RefreshTokenRow).where(col(RefreshTokenRow.used_at) < used_before)
+        )
+        return dropped.rowcount
+
+    async def drop_ended(self, before: datetime) -> int:
+        """Drop some of the sessions that ended before then, with their tokens; 0 when none are left."""
+        over = await self._connection.scalars(
+            select(col(RefreshFamilyRow.id))
+            .where(or_(col(RefreshFamilyRow.expires_at) < before, col(RefreshFamilyRow.revoked_at) < before))
+            .limit(PRUNED_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+        if not (ids := over.all()):
+            return 0
+        await self._connection.execute(delete(RefreshTokenRow).where(col(RefreshTokenRow.family_id).in_(ids)))
+        await self._connection.execute(delete(RefreshFamilyRow).where(col(RefreshFamilyRow.id).in_(ids)))
+        return len(ids)
+
+
+def _session(row: Row[*tuple[Any, ...]]) -> Session:
+    return Session(
+        id=row.id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        ends_at=row.ends_at,
+        address=row.address,
+        user_agent=row.user_agent,
+    )

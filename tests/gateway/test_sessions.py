@@ -1,0 +1,203 @@
+"""Sessions and signing keys at two gateways before a real auth: sessions end, and keys rotate."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from joserfc import jws
+from pydantic import SecretStr
+
+from api.auth.app import auth_app
+from api.gateway.app import Gateway
+from api.gateway.connection import EdgeProtocol
+from api.gateway.keys import COOLDOWN_SECONDS
+from runtime.settings import Settings
+from services.auth.factory import open_keys
+from tests.conftest import FreshDatabase, Servers
+from tests.gateway.stand import NOBODY, UNLIMITED
+from tests.http_server import serving
+from tests.polling import until
+
+ME, REFRESH, SESSIONS = "/v1/auth/me", "/v1/auth/refresh", "/v1/auth/sessions"
+ENDED = (401, "auth.session_ended")
+# At an edge that did not see it end.
+REFUSED_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One gateway."""
+
+    session: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, token: str = "", body: object = None) -> tuple[int, Any]:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        async with self.session.request(method, path, json=body, headers=headers) as response:
+            return response.status, json.loads(await response.read() or b"{}")
+
+    async def code(self, method: str, path: str, token: str) -> tuple[int, str | None]:
+        status, answer = await self.call(method, path, token)
+        return status, answer.get("code")
+
+    async def sign_in(self, email: str) -> Any:
+        """The tokens of another session."""
+        account = {"email": email, "password": "correct horse battery"}
+        await self.call("POST", "/v1/auth/register", body=account)
+        return (await self.call("POST", "/v1/auth/login", body=account))[1]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Two gateways before one auth."""
+
+    settings: Settings
+    one: Edge
+    other: Edge
+
+
+@pytest.fixture(scope="module")
+async def platform(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Platform]:
+    secrets = ("identity_secret", "service_secret", "cookie_secret", "auth_key_secret")
+    others = ("products", "inventory", "orders", "carts", "payments", "fulfilment", "notifications")
+    settings = Settings.model_validate(
+        {f"{name}_url": NOBODY for name in others}
+        | dict.fromkeys(secrets, SecretStr("only our processes know"))
+        | UNLIMITED
+        | {"auth_database_url": await fresh_database("auth"), "bus_redis_url": servers.bus_redis_url}
+    )
+    async with AsyncExitStack() as stack:
+        auth_url = await stack.enter_async_context(serving(auth_app(settings)))
+        edges = []
+        for _ in range(2):
+            gateway = Gateway(settings.model_copy(update={"auth_url": auth_url}))
+            url = await stack.enter_async_context(serving(gateway, protocol=EdgeProtocol))
+            edges.append(Edge(await stack.enter_async_context(aiohttp.ClientSession(url))))
+        yield Platform(settings, *edges)
+
+
+@pytest.fixture
+def email() -> str:
+    return f"{uuid4().hex}@example.com"
+
+
+async def test_after_a_logout_the_token_opens_nothing_at_once_here_and_soon_elsewhere(
+    platform: Platform, email: str
+) -> None:
+    token = (await platform.one.sign_in(email))["access_token"]
+    for edge in (platform.one, platform.other):
+        assert await edge.code("GET", ME, token) == (200, None)
+
+    assert await platform.one.code("POST", "/v1/auth/logout", token) == (204, None)
+
+    assert await platform.one.code("GET", ME, token) == ENDED
+
+    async def is_refused() -> bool:
+        return await platform.other.code("GET", ME, token) == ENDED
+
+    await until(is_refused, within=REFUSED_WITHIN_SECONDS)
+
+
+async def test_after_a_logout_everywhere_no_token_of_mine_opens_anything(
+    platform: Platform, email: str
+) -> None:
+    tokens = [(await platform.one.sign_in(email))["access_token"] for _ in range(3)]
+    other = (await platform.one.sign_in(f"other-{email}"))["access_token"]
+
+    assert await platform.one.code("DELETE", SESSIONS, tokens[0]) == (204, None)
+
+    for token in tokens:
+        for edge in (platform.one, platform.other):
+
+            async def is_refused(edge: Edge = edge, token: str = token) -> bool:
+                return await edge.code("GET", ME, token) == ENDED
+
+            await until(is_refused, within=REFUSED_WITHIN_SECONDS)
+    assert await platform.other.code("GET", ME, other) == (200, None)
+
+
+async def test_a_session_that_i_end_elsewhere_is_over_and_this_one_goes_on(
+    platform: Platform, email: str
+) -> None:
+    lost, mine = [(await platform.one.sign_in(email))["access_token"] for _ in range(2)]
+    _, page = await platform.one.call("GET", SESSIONS, mine)
+    [theirs] = [item["id"] for item in page["items"] if not item["current"]]
+
+    assert await platform.one.code("DELETE", f"{SESSIONS}/{theirs}", mine) == (204, None)
+
+    async def is_refused() -> bool:
+        return await platform.one.code("GET", ME, lost) == ENDED
+
+    await until(is_refused, within=REFUSED_WITHIN_SECONDS)
+    assert await platform.one.code("GET", ME, mine) == (200, None)
+
+
+async def test_what_ended_before_a_gateway_began_is_refused_there_too(platform: Platform, email: str) -> None:
+    token = (await platform.one.sign_in(email))["access_token"]
+    await platform.one.code("POST", "/v1/auth/logout", token)
+    async with serving(auth_app(platform.settings)) as auth_url:
+        gateway = Gateway(platform.settings.model_copy(update={"auth_url": auth_url}))
+        async with serving(gateway, protocol=EdgeProtocol) as url, aiohttp.ClientSession(url) as session:
+            assert await Edge(session).code("GET", ME, token) == ENDED
+
+
+async def test_a_hundred_tabs_that_refresh_at_once_all_go_on(platform: Platform, email: str) -> None:
+    spent = {"refresh_token": (await platform.one.sign_in(email))["refresh_token"]}
+    answers = await asyncio.gather(
+        *(
+            edge.call("POST", REFRESH, body=spent)
+            for edge in (platform.one, platform.other)
+            for _ in range(50)
+        )
+    )
+    assert Counter(status for status, _ in answers) == {200: 100}
+    [successor] = {answer["refresh_token"] for _, answer in answers}
+    assert (await platform.one.call("POST", REFRESH, body={"refresh_token": successor}))[0] == 200
+
+
+@dataclass
+class Shopper:
+    """Goes on and on with fresh tokens at both gateways."""
+
+    platform: Platform
+    tokens: Any
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            spent = {"refresh_token": self.tokens["refresh_token"]}
+            status, self.tokens = await self.platform.one.call("POST", REFRESH, body=spent)
+            assert status == 200
+            token = self.tokens["access_token"]
+            kid = jws.extract_compact(token.encode()).headers()["kid"]
+            for edge in (self.platform.one, self.platform.other):
+                self.answers[kid, (await edge.call("GET", ME, token))[0]] += 1
+
+
+async def test_a_key_takes_over_under_load_without_one_good_token_refused(
+    platform: Platform, email: str
+) -> None:
+    shoppers = [Shopper(platform, await platform.one.sign_in(f"{number}{email}")) for number in range(4)]
+    stop = asyncio.Event()
+    running = [asyncio.create_task(shopper.run(stop)) for shopper in shoppers]
+    async with open_keys(platform.settings) as keys:
+        following = await keys.rotate(timedelta(seconds=COOLDOWN_SECONDS + 1))
+
+    async def has_taken_over() -> bool:
+        return all(shopper.answers[following.kid, 200] >= 20 for shopper in shoppers)
+
+    try:
+        await until(has_taken_over)
+    finally:
+        stop.set()
+        await asyncio.gather(*running)
+    answers = sum((shopper.answers for shopper in shoppers), Counter())
+    assert {status for _, status in answers} == {200}
+    assert len({kid for kid, _ in answers}) == 2

@@ -1,0 +1,78 @@
+"""How often signing in may fail."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.auth.attempt_store import Attempts
+from services.auth.throttle import FIRST_LOCK, LONGEST_LOCK, REMEMBERED, WINDOW, AttemptKeys, counted
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOTHING = Attempts(0, None, NOON)
+LIMIT = 3
+
+
+def after(failures: int, now: datetime = NOON) -> Attempts:
+    known = NOTHING
+    for _ in range(failures):
+        known = counted(known, LIMIT, now)
+    return known
+
+
+def test_failures_below_the_limit_lock_nothing() -> None:
+    assert after(LIMIT - 1) == Attempts(LIMIT - 1, None, NOON + WINDOW)
+
+
+def test_the_failure_that_reaches_the_limit_locks() -> None:
+    locked_until = NOON + FIRST_LOCK
+    assert after(LIMIT) == Attempts(LIMIT, locked_until, locked_until + REMEMBERED)
+
+
+def test_each_failure_after_a_lock_locks_for_twice_as_long_up_to_a_bound() -> None:
+    known, locks = after(LIMIT), []
+    for _ in range(30):
+        assert known.locked_until is not None
+        now = known.locked_until
+        known = counted(known, LIMIT, now)
+        assert known.locked_until is not None
+        locks.append(known.locked_until - now)
+    assert locks[:4] == [FIRST_LOCK * 2, FIRST_LOCK * 4, FIRST_LOCK * 8, LONGEST_LOCK]
+    assert set(locks[3:]) == {LONGEST_LOCK}
+
+
+@pytest.mark.parametrize("failures", [LIMIT - 1, LIMIT])
+def test_what_is_old_is_forgotten(failures: int) -> None:
+    known = after(failures)
+    assert counted(known, LIMIT, known.forgotten_at).failures == 1
+    assert counted(known, LIMIT, known.forgotten_at - timedelta(seconds=1)).failures == failures + 1
+
+
+def test_one_account_has_one_key_however_its_email_is_spelt() -> None:
+    assert AttemptKeys.of(" ADA@example.com") == AttemptKeys.of("ada@example.com")
+    assert AttemptKeys.of("eve@example.com") != AttemptKeys.of("ada@example.com")
+
+
+def test_what_is_no_email_has_a_key_too() -> None:
+    assert AttemptKeys.of("ADA") == AttemptKeys.of("ada ")
+    assert AttemptKeys.of("\ud800").account != AttemptKeys.of("").account
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("testclient", "testclient", True),
+    ],
+)
+def test_an_address_counts_for_its_network(one: str, other: str, same: bool) -> None:
+    keys = [AttemptKeys.of("ada@example.com", address).address for address in (one, other)]
+    assert (keys[0] == keys[1]) is same
+
+
+def test_no_key_shows_what_it_is_made_of() -> None:
+    keys = AttemptKeys.of("ada@example.com", "192.0.2.1")
+    assert keys.address is not None
+    assert {len(keys.account), len(keys.address)} == {32}

@@ -1,0 +1,57 @@
+"""Refusals wait once an address has had more than its share of them."""
+
+import pytest
+
+from api.gateway.tarpit import ADDRESSES, AT_ONCE, HELD_SECONDS, PER_SECOND, Tarpit
+
+FLOODER, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.25
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tarpit(clock: Clock) -> Tarpit:
+    return Tarpit(now=clock)
+
+
+def flood(tarpit: Tarpit) -> None:
+    while not tarpit.hold(FLOODER):
+        pass
+
+
+def test_a_burst_is_answered_at_once(tarpit: Tarpit) -> None:
+    held = [tarpit.hold(FLOODER) for _ in range(2 * AT_ONCE)]
+    assert held.count(0.0) == pytest.approx(AT_ONCE, abs=1)
+    assert held == sorted(held)
+    assert held[-1] == HELD_SECONDS
+
+
+def test_a_neighbour_does_not_wait(tarpit: Tarpit) -> None:
+    flood(tarpit)
+    assert tarpit.hold(NEIGHBOUR) == 0.0
+
+
+def test_what_was_held_back_makes_nobody_wait_longer(tarpit: Tarpit, clock: Clock) -> None:
+    flood(tarpit)
+    for _ in range(10 * AT_ONCE):
+        tarpit.hold(FLOODER)
+    clock.now += 1.0
+    answered_at_once = [tarpit.hold(FLOODER) for _ in range(2 * PER_SECOND)].count(0.0)
+    assert answered_at_once == pytest.approx(PER_SECOND, abs=1)
+
+
+def test_addresses_cost_a_bounded_memory(tarpit: Tarpit) -> None:
+    for number in range(ADDRESSES + 100):
+        tarpit.hold(f"198.51.100.{number}")
+    assert len(tarpit) == ADDRESSES
