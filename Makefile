@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check audit bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -30,6 +30,9 @@ check: setup  ## ruff, mypy strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: setup  ## ask PyPI for known vulnerabilities of everything locked; what it cannot tell of fails
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-bench.lock $(ARGS)
 
 bench: $(BENCH_STAMP)  ## measure against the bare workflow; prints a table, writes bench.json
 	@$(BIN)/micromart bench $(ARGS)

@@ -10,13 +10,13 @@ _TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 
 
 def new_id() -> str:
-    """32 hexadecimal digits that nobody else has; they name and protect nothing, so that they may be cheap."""
+    """32 hexadecimal digits that nobody else has; they protect nothing, so that they may be cheap."""
     # The module's own generator: it is seeded anew in each fork.
-    return f"{random.getrandbits(128):032x}"  # noqa: S311
+    return f"{random.getrandbits(128):032x}"
 
 
 def new_span_id() -> str:
-    return f"{random.getrandbits(64):016x}"  # noqa: S311
+    return f"{random.getrandbits(64):016x}"
 
 
 def new_traceparent() -> str:

@@ -17,7 +17,15 @@ async def serving(app: ASGIApp, *, protocol: type[asyncio.Protocol] | None = Non
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        config = uvicorn.Config(app, http=protocol or "httptools", ws="none", lifespan="on", log_config=None)
+        config = uvicorn.Config(
+            app,
+            http=protocol or "httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            # As in every process of ours: whose address counts is our own decision.
+            proxy_headers=False,
+        )
         server = uvicorn.Server(config)
         # serve() would take over the signals of the process, which belong to pytest.
         running = asyncio.create_task(server._serve(sockets=[listener]))

@@ -14,6 +14,7 @@ from services.payments.provider import ActionRequired, Authorization, Declined, 
 from services.payments.signature import check_signature
 
 SIGNATURE = "psp-signature"
+_HELD = frozenset({"authorized", "captured"})
 
 
 class _Authorization(BaseModel):
@@ -27,7 +28,9 @@ class _Authorization(BaseModel):
             return ActionRequired(self.id, self.action_url or "")
         if self.status in ("declined", "voided"):
             return Declined(self.decline_code or self.status)
-        return Held(self.id)
+        if self.status in _HELD:
+            return Held(self.id)
+        raise UnexpectedAnswer(f"an authorization at the provider is {self.status}")
 
 
 class _Authorizations(BaseModel):
@@ -187,6 +190,8 @@ class SandboxProvider:
                 params=query,
                 headers=headers,
                 timeout=self._timeout,
+                # Wherever it were sent on to: what is answered there is not the provider's word.
+                allow_redirects=False,
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Sessions can be listed and have an absolute end; a spent token keeps its answer for a moment; keys rotate."""
+"""Sessions can be listed and have an absolute end; a spent token keeps its answer; keys rotate."""
 
 import sqlalchemy as sa
 from alembic import op
