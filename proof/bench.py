@@ -11,7 +11,7 @@ from proof.bench_platform import BenchPlatform, bench_platform
 from proof.children import child
 from proof.events_bench import EventsBench
 from proof.floor import QUEUES
-from proof.gateway_bench import measure_gateway
+from proof.gateway_bench import GatewayExtent, measure_gateway
 from proof.load import Subject
 from proof.machine import this_machine
 from proof.measured import Measured, Memory
@@ -48,7 +48,7 @@ class Extent(BaseModel):
     crowded_seconds: float
     half_seconds: float
     relay: RelayExtent
-    gateway_seconds: float
+    gateway: GatewayExtent
 
 
 FULL = Extent(
@@ -60,7 +60,7 @@ FULL = Extent(
     crowded_seconds=16,
     half_seconds=20,
     relay=RelayExtent(runs=3, relayed=20_000, backlog=10_000),
-    gateway_seconds=5,
+    gateway=GatewayExtent(runs=5, seconds=30),
 )
 QUICK = Extent(
     runs=1,
@@ -71,7 +71,7 @@ QUICK = Extent(
     crowded_seconds=10,
     half_seconds=12,
     relay=RelayExtent(runs=1, relayed=20_000, backlog=10_000),
-    gateway_seconds=3,
+    gateway=GatewayExtent(runs=1, seconds=6),
 )
 
 # In the order of a run: the floor and what is compared with it take turns.
@@ -98,9 +98,7 @@ async def measure(parts: Collection[Part], *, quick: bool, data: Path | None, te
     if Part.RELAY in parts:
         measured.relay = await measure_relay(extent.relay, tell)
     if Part.GATEWAY in parts:
-        tell(f"gateway alone: {extent.runs} x {extent.gateway_seconds:.0f} s")
-        measured.gateway = await measure_gateway(extent.gateway_seconds, extent.runs)
-        tell(f"  {measured.gateway.requests_per_second:.0f}/s")
+        measured.gateway = await measure_gateway(extent.gateway, tell)
     return measured
 
 

@@ -1,281 +1,134 @@
-"""What the gateway does on one core: every request carries a JWT, over an upstream that does nothing."""
+"""What the gateway does on one core with everything on, beside other proxies and under a flood."""
 
-import asyncio
-import json
-import os
-import socket
-import statistics
-import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import IO, cast
-from uuid import uuid4
+from pathlib import Path
 
-import aiohttp
-import uvloop
-from joserfc import jwt
-from joserfc.jwk import ECKey
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
 
-from api.gateway.__main__ import main as run_gateway
-from contracts.auth import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER, SIGNING_ALGORITHM
-from contracts.topology import SERVICES
-from runtime.settings import PREFIX, Settings
-from runtime.web import serve
+from proof.children import Child, child
+from proof.gateway_figures import DIRECT, GATEWAY, Asked, GatewayFigures, GatewayRun
+from proof.gateway_flood import BEGUN, Flood, Refused
+from proof.gateway_load import WARM, Answered, Load
+from proof.gateway_peers import PEERS, missing, peer
+from proof.gateway_stand import Cores, Subject, Tokens, gateway, upstream, valkey
+from proof.meter import cpu_meter
+from proof.sending import Tell
 
-CONNECTIONS = 32
-TOKENS = 50
-WARM_UP_SECONDS = 0.5
-START_SECONDS = 20.0
-PATH = "/v1/orders"
-_JWKS = "MICROMART_BENCH_JWKS"
-_BODY = b'{"items":[],"next_cursor":null}'
-
-
-class GatewayFigures(BaseModel):
-    """The median run; latencies are of that run, errors of all."""
-
-    requests_per_second: float
-    upstream_direct_rps: float
-    p50_ms: float
-    p99_ms: float
-    errors: int
+# So many share the load that none of them comes near the quota that the gateway ships with.
+USERS = 500
+# What is beside the gateway's own highest rate needs no more than a part of its time.
+BESIDE = 1 / 6
+LEAST_SECONDS = 2.0
+SPARE_SECONDS = 30.0
 
 
-class Load(BaseModel):
-    """What a load generator process is told."""
+class GatewayExtent(BaseModel):
+    """How often, and how long the gateway is asked as fast as it answers."""
 
-    port: int
-    core: int
+    runs: int
     seconds: float
-    tokens: list[str]
 
 
-class Run(BaseModel):
-    """What it measured."""
-
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    errors: int
-
-
-async def measure_gateway(seconds: float, runs: int) -> GatewayFigures:
-    """Measure the real gateway process, alone on its core; the load and the upstream share another."""
-    cores = sorted(os.sched_getaffinity(0))
-    gateway_core, other_core = cores[0], cores[-1]
-    key = ECKey.generate_key("P-256", {"kid": "bench", "use": "sig", "alg": "ES256"})
-    tokens = [_token(key) for _ in range(TOKENS)]
-    gateway_port, upstream_port = _free_port(), _free_port()
-    upstream_url = f"http://127.0.0.1:{upstream_port}"
-    urls = {f"{PREFIX}{service.name.upper()}_URL": upstream_url for service in SERVICES}
-    secret = {f"{PREFIX}IDENTITY_SECRET": uuid4().hex, _JWKS: json.dumps({"keys": [key.as_dict(False)]})}
-    with tempfile.TemporaryFile() as access_log:
+async def measure_gateway(extent: GatewayExtent, tell: Tell) -> GatewayFigures:
+    """Measure the real gateway process, alone on its core; all else is on the other."""
+    tell(f"gateway: {extent.runs} x {extent.seconds:.0f} s, one core")
+    for name in missing():
+        tell(f"  {name} is not installed and left out; `make bench` installs it")
+    cores, tokens = Cores.of_this_machine(), Tokens(USERS)
+    with tempfile.TemporaryDirectory(prefix="micromart-gateway-") as name:
+        folder = Path(name)
         async with (
-            _process("upstream", other_core, upstream_port, secret, access_log),
-            _process("gateway", gateway_core, gateway_port, secret | urls, access_log),
+            upstream(cores, tokens, folder / "upstream.log") as behind,
+            valkey(cores, folder) as limits,
+            gateway(cores, behind, limits, folder) as edge,
         ):
-            # The core that is not the upstream's is free while nobody asks the gateway.
-            direct = await _load(
-                Load(port=upstream_port, core=gateway_core, seconds=min(seconds, 2.0), tokens=tokens)
-            )
-            through = [
-                await _load(Load(port=gateway_port, core=other_core, seconds=seconds, tokens=tokens))
-                for _ in range(runs)
-            ]
-    median = sorted(through, key=lambda run: run.requests_per_second)[len(through) // 2]
-    return GatewayFigures(
-        requests_per_second=median.requests_per_second,
-        upstream_direct_rps=direct.requests_per_second,
-        p50_ms=median.p50_ms,
-        p99_ms=median.p99_ms,
-        errors=sum(run.errors for run in through),
-    )
+            bench = _Bench(cores, tokens, behind, edge, limits, folder, extent.seconds, tell)
+            return GatewayFigures(runs=[await bench.run(number) for number in range(1, extent.runs + 1)])
 
 
-@asynccontextmanager
-async def _process(
-    role: str, core: int, port: int, environment: Mapping[str, str], log: IO[bytes]
-) -> AsyncIterator[None]:
-    """A process of this module in its role, until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        *_command(role, str(core)),
-        env=os.environ | environment | {f"{PREFIX}PORT": str(port)},
-        stdout=log,
-    )
-    try:
-        await _until_ready(process, port)
-        yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), 20)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+class _Bench:
+    """One upstream, one gateway over it, and whoever is measured beside it."""
 
+    def __init__(
+        self,
+        cores: Cores,
+        tokens: Tokens,
+        behind: Subject,
+        edge: Subject,
+        limits: Subject,
+        folder: Path,
+        seconds: float,
+        tell: Tell,
+    ) -> None:
+        self._cores = cores
+        self._tokens = tokens
+        self._behind = behind
+        self._edge = edge
+        self._folder = folder
+        self._seconds = seconds
+        self._tell = tell
+        self._highest = 0.0
+        # Whose CPU time is not that of somebody else on this machine.
+        self._ours = {one.name: one.pid for one in (behind, edge, limits)}
 
-async def _until_ready(process: asyncio.subprocess.Process, port: int) -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
-        while True:
-            if process.returncode is not None:
-                raise RuntimeError(f"a process of the benchmark ended with {process.returncode}")
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
+    async def run(self, number: int) -> GatewayRun:
+        beside = max(LEAST_SECONDS, self._seconds * BESIDE)
+        edge, behind, others = self._edge, self._behind, self._cores.others
+        full = {GATEWAY: await self._ask(edge, self._seconds, others)}
+        self._highest = max(self._highest, full[GATEWAY].answered.per_second)
+        # The gateway's core is free meanwhile: nothing keeps the upstream from showing what it can.
+        full[DIRECT] = await self._ask(behind, beside, self._cores.measured)
+        half = {subject.name: await self._ask(subject, beside, others, 1 / 2) for subject in (behind, edge)}
+        for name in PEERS:
+            if name not in missing():
+                async with peer(name, self._cores, behind, self._folder) as other:
+                    full[name] = await self._ask(other, beside, others)
+                    half[name] = await self._ask(other, beside, others, 1 / 2)
+        polite = await self._ask(edge, beside, others, 1 / 4)
+        async with self._flooding() as flooder:
+            flooded = await self._ask(edge, beside, others, 1 / 4)
+            await flooder.tell("enough")
+            flood = Refused.model_validate_json(await flooder.hear(SPARE_SECONDS))
+        found = GatewayRun(full=full, half=half, polite=polite, flooded=flooded, flood=flood)
+        self._tell_of(number, found)
+        return found
+
+    async def _ask(self, subject: Subject, seconds: float, core: int, part: float | None = None) -> Asked:
+        """Send a load from a process of its own; at that part of the gateway's highest rate, if at one."""
+        rate = part * self._highest if part is not None else None
+        load = Load(port=subject.port, core=core, seconds=seconds, tokens=self._tokens.good, rate=rate)
+        async with child("proof.gateway_load") as sender:
+            await sender.tell(load.model_dump_json())
+            while await sender.hear(SPARE_SECONDS) != WARM:
                 pass
-            await asyncio.sleep(0.05)
+            read = cpu_meter(self._ours | {subject.name: subject.pid, "load": sender.pid})
+            answered = Answered.model_validate_json(await sender.hear(seconds + SPARE_SECONDS))
+            return Asked(answered=answered, cpu=read())
+
+    @asynccontextmanager
+    async def _flooding(self) -> AsyncIterator[Child]:
+        flood = Flood(port=self._edge.port, core=self._cores.others, forged_tokens=self._tokens.forged)
+        async with child("proof.gateway_flood") as flooder:
+            await flooder.tell(flood.model_dump_json())
+            while await flooder.hear(SPARE_SECONDS) != BEGUN:
+                pass
+            self._ours["flood"] = flooder.pid
+            yield flooder
+            del self._ours["flood"]
+
+    def _tell_of(self, number: int, run: GatewayRun) -> None:
+        for name, asked in run.full.items():
+            rate, half = asked.answered.per_second, _latencies(run.half[name])
+            self._tell(
+                f"run {number}  {name:<9} {rate:7.0f}/s, {asked.cpu_us(name):.0f} us CPU; at half {half}"
+            )
+        for what, asked in (("polite", run.polite), ("flooded", run.flooded)):
+            self._tell(f"run {number}  {what:<9} {_latencies(asked)}")
+        self._tell(f"run {number}  flood     {run.flood.per_second:7.0f}/s {run.flood.by_status}")
 
 
-async def _load(load: Load) -> Run:
-    process = await asyncio.create_subprocess_exec(
-        *_command("load"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(load.seconds + START_SECONDS):
-            output, _ = await process.communicate(load.model_dump_json().encode())
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return Run.model_validate_json(output)
-
-
-def _command(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "proof.gateway_bench", *arguments)
-
-
-def _token(key: ECKey) -> str:
-    now = int(time.time())
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": str(uuid4()),
-        "roles": ["customer"],
-        "sid": str(uuid4()),
-        "iat": now,
-        "exp": now + 3600,
-        "jti": str(uuid4()),
-    }
-    return jwt.encode({"alg": SIGNING_ALGORITHM, "kid": "bench", "typ": ACCESS_TOKEN_TYPE}, claims, key)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def _upstream(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers everything at once; the keys, where they are asked for."""
-    if scope["type"] != "http":
-        return
-    body = os.environ[_JWKS].encode() if scope["path"].endswith("jwks.json") else _BODY
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-class _Caller(asyncio.Protocol):
-    """One keep-alive connection: a request, its whole answer, the next request."""
-
-    def __init__(self, requests: list[bytes], first: int, measured: "_Measured") -> None:
-        self._requests = requests
-        self._next = first
-        self._measured = measured
-        self._received = b""
-        self._sent_at = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are not of asyncio's class.
-        self._transport = cast(asyncio.Transport, transport)
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        if not end:
-            return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-        if len(body) < length:
-            return
-        self._measured.answered(head.startswith(b"HTTP/1.1 200 "), self._sent_at)
-        self._received = b""
-        self._send()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._measured.errors += 1
-
-    def _send(self) -> None:
-        self._next = (self._next + 1) % len(self._requests)
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._requests[self._next])
-
-
-class _Measured:
-    """The latencies since the warm-up, and what was not a 200."""
-
-    def __init__(self) -> None:
-        self.milliseconds: list[float] = []
-        self.errors = 0
-
-    def answered(self, good: bool, sent_at: float) -> None:
-        self.milliseconds.append((time.perf_counter() - sent_at) * 1000)
-        self.errors += not good
-
-
-async def _generate(load: Load) -> Run:
-    requests = [
-        f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-        for token in load.tokens
-    ]
-    loop = asyncio.get_running_loop()
-    measured = _Measured()
-    for number in range(CONNECTIONS):
-        caller = partial(_Caller, requests, number, measured)
-        await loop.create_connection(caller, "127.0.0.1", load.port)
-    await asyncio.sleep(WARM_UP_SECONDS)
-    measured.milliseconds.clear()
-    started = time.perf_counter()
-    await asyncio.sleep(load.seconds)
-    elapsed = time.perf_counter() - started
-    milliseconds = measured.milliseconds
-    if len(milliseconds) < 2:
-        return Run(requests_per_second=0, p50_ms=0, p99_ms=0, errors=max(1, measured.errors))
-    percentiles = statistics.quantiles(milliseconds, n=100)
-    return Run(
-        requests_per_second=round(len(milliseconds) / elapsed, 1),
-        p50_ms=round(percentiles[49], 2),
-        p99_ms=round(percentiles[98], 2),
-        errors=measured.errors,
-    )
-
-
-def main(arguments: list[str]) -> None:
-    """Measure and print; with a role, be one of the processes that the measurement consists of."""
-    match arguments:
-        case []:
-            print(asyncio.run(measure_gateway(seconds=5, runs=3)).model_dump_json(indent=2))
-        case ["upstream", core]:
-            os.sched_setaffinity(0, {int(core)})
-            serve(_upstream, Settings(), default_port=0)
-        case ["gateway", core]:
-            os.sched_setaffinity(0, {int(core)})
-            run_gateway()
-        case ["load"]:
-            load = Load.model_validate_json(sys.stdin.buffer.read())
-            os.sched_setaffinity(0, {load.core})
-            print(uvloop.run(_generate(load)).model_dump_json())
-        case _:
-            raise SystemExit(f"not a role: {' '.join(arguments)}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _latencies(asked: Asked) -> str:
+    one = asked.answered
+    return f"p50 {one.p50_ms:.2f} ms, p99 {one.p99_ms:.2f} ms, {one.errors} failed"

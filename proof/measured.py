@@ -3,7 +3,7 @@
 from pydantic import BaseModel, computed_field
 
 from proof.effects import Effects
-from proof.gateway_bench import GatewayFigures
+from proof.gateway_figures import GatewayFigures
 from proof.load import Sample, Subject
 from proof.machine import Machine
 from proof.meter import CpuUse

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from proof.event_report import EffectTimes, effects_by_handler, event_figures, relay_figures
 from proof.figure import Bound, Figure
+from proof.gateway_figures import gateway_figures
 from proof.load import Sample, Subject
 from proof.measured import Measured, Phase
 
@@ -15,7 +16,6 @@ ALONE = 1
 CHECKOUT_CLIENTS = 32
 FLOW_CLIENTS = 16
 
-GATEWAY_PER_SECOND = 3_000.0
 UP_SECONDS = 25.0
 MEMORY_MB = 2_000.0
 _CROWDED = {
@@ -39,12 +39,14 @@ class BenchReport(BaseModel):
 
 def report_of(measured: Measured) -> BenchReport:
     """The figures that stand in the table, with everything that they were computed from."""
-    loads = measured.loads
+    others = [phase.cpu.others_cores for phase in measured.loads]
+    if measured.gateway is not None:
+        others += measured.gateway.others_cores
     return BenchReport(
         figures=figures_of(measured),
         effects_ms=effects_by_handler(measured.turns),
         cpu_ms_per_request={name: cpu_of(phases) for name, phases in _cpu_columns(measured).items()},
-        others_cores=median(phase.cpu.others_cores for phase in loads) if loads else None,
+        others_cores=median(others) if others else None,
         measured=measured,
     )
 
@@ -62,10 +64,7 @@ def figures_of(measured: Measured) -> list[Figure]:
 def _alone(measured: Measured) -> Iterable[Figure]:
     """What is compared with nothing."""
     if (gateway := measured.gateway) is not None:
-        yield Figure(name="gateway alone, one core", value=gateway.requests_per_second, unit="/s").at_least(
-            GATEWAY_PER_SECOND
-        )
-        yield Figure(name="gateway's requests that failed", value=gateway.errors, unit="").at_most(0)
+        yield from gateway_figures(gateway)
     if (relay := measured.relay) is not None:
         yield from relay_figures(relay)
     if measured.up_seconds:

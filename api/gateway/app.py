@@ -1,10 +1,11 @@
 """The gateway as an ASGI application: opened on start, closed at the end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 
 import aiohttp
+from multidict import CIMultiDict
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
@@ -34,6 +35,9 @@ from runtime.settings import PREFIX, MissingSetting, Settings
 NAME = "gateway"
 # Uvicorn closes an idle connection after 5 s: one is never taken from the pool near that moment.
 KEEP_ALIVE_SECONDS = 3.0
+_NOT_ADDED = CIMultiDict(
+    [(name, None) for name in ("accept", "accept-encoding", "content-type", "user-agent")]
+)
 
 
 class Gateway:
@@ -114,6 +118,16 @@ def _first_urls(settings: Settings) -> dict[str, str]:
     return {service.name: settings.url_of(service.name) for service in SERVICES}
 
 
+class _AsGiven(aiohttp.ClientRequest):
+    """Has the headers that it is given, and no more.
+
+    The session's own `skip_auto_headers` does the same, by copying and sorting for each request.
+    """
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        self._skip_auto_headers = _NOT_ADDED
+
+
 def _session() -> aiohttp.ClientSession:
     """The one pool towards the services: it adds, follows, remembers and repeats nothing."""
     session = aiohttp.ClientSession(
@@ -124,7 +138,7 @@ def _session() -> aiohttp.ClientSession:
         ),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+        request_class=_AsGiven,
     )
     # It would send what is idempotent once more, unseen by breaker and budget; no option says not to.
     session._retry_connection = False

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from prometheus_client import Counter
 
+from api.gateway.addresses import UNKNOWN
 from api.gateway.cycle import EdgeCycle
 from api.gateway.errors import (
     BodyTooSlow,
@@ -14,6 +15,7 @@ from api.gateway.errors import (
 from api.gateway.framing import last_answer
 from api.gateway.patience import Patience, Progress
 from api.gateway.reading import StrictReader
+from api.gateway.tarpit import Tarpit
 
 CUT = Counter(
     "micromart_gateway_connections_cut_total", "Connections ended for what they sent or held", ["reason"]
@@ -27,6 +29,7 @@ class EdgeProtocol(StrictReader):
     """
 
     patience: ClassVar[Patience] = Patience()
+    tarpit: ClassVar[Tarpit] = Tarpit()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,6 +93,8 @@ class EdgeProtocol(StrictReader):
         words = last_answer(error)
         if self._running is not None or self._next is not None:
             self._last_words = words
+        elif held := self.tarpit.hold(self.client[0] if self.client else UNKNOWN):
+            self.loop.call_later(held, self._say_last, words)
         else:
             self._say_last(words)
 
@@ -106,8 +111,9 @@ class EdgeProtocol(StrictReader):
             self.pipeline.popleft()
 
     def _say_last(self, words: bytes) -> None:
-        self._write(words)
-        self._hang_up()
+        if not self.transport.is_closing():
+            self._write(words)
+            self._hang_up()
 
     def _hang_up(self) -> None:
         """Say no more, and leave the closing to the client: what it sends yet would undo the last answer."""

@@ -1,12 +1,13 @@
 """What becomes of a request: refused here, answered here, or passed on to a service."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.gateway.addresses import Addresses
+from api.gateway.addresses import UNKNOWN, Addresses
 from api.gateway.browsers import Browsers, added_to
 from api.gateway.client import Client
 from api.gateway.errors import ClientLeft, MethodNotAllowed, TokenRefused, bug_response, refusal_response
@@ -20,9 +21,10 @@ from api.gateway.proxy import Proxy
 from api.gateway.revocations import Revocations
 from api.gateway.routes import LimitClass, Route, RouteTable
 from api.gateway.staff_actions import StaffActions
+from api.gateway.tarpit import Tarpit
 from api.gateway.temporal_ui import TemporalUi
 from contracts.auth import StaffAction
-from contracts.errors import DomainError
+from contracts.errors import DomainError, Kind
 from contracts.identity import IDENTITY_HEADER, REQUEST_ID_HEADER
 from runtime.access_log import AccessLog
 from runtime.identity import IdentitySigner
@@ -61,6 +63,7 @@ class Edge:
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
+        self._tarpit = Tarpit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope)
@@ -88,6 +91,8 @@ class Edge:
             return None
         except DomainError as error:
             exchange.code = error.refusal.code
+            if error.kind is not Kind.BUSY and (held := self._tarpit.hold(exchange.address or UNKNOWN)):
+                await asyncio.sleep(held)
             return refusal_response(error)
         except Exception as error:
             log.error("bug", route=exchange.route, request_id=exchange.request_id, exc_info=error)
