@@ -66,6 +66,26 @@ async def test_events_flow_for_longer_than_an_exchange_may_take(
         assert await response.read() == b"data: 2\n\n"
 
 
+async def test_a_stream_is_open_before_its_first_event(upstream: Upstream, upstream_url: str) -> None:
+    seen = asyncio.Event()
+
+    async def waits(_: Scope, __: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        await seen.wait()
+        await send({"type": "http.response.body", "body": b"data: 1\n\n"})
+
+    upstream.handle = waits
+    async with (
+        gateway_before(settings(upstream_url)) as client,
+        client.get("/v1/products", headers={"accept": "text/event-stream"}) as response,
+    ):
+        assert response.status == 200
+        seen.set()
+        assert await response.read() == b"data: 1\n\n"
+
+
 async def test_an_answer_that_does_not_end_in_time_is_cut(upstream: Upstream, upstream_url: str) -> None:
     async def never_ends(_: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
