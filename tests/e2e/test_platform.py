@@ -81,7 +81,7 @@ def new_platform(server_folder: Path, request: pytest.FixtureRequest) -> Iterato
 def test_status_tells_machines_everything_in_one_document(inventory: Platform) -> None:
     status = inventory.status()
 
-    assert set(status) == {"ready", "gateway", "temporal", "processes"}
+    assert set(status) == {"ready", "gateway", "temporal", "processes", "breakers"}
     assert set(status["temporal"]) == {"address", "namespace", "ui"}
     assert status["temporal"]["ui"].endswith("/temporal")
     assert status["gateway"].startswith("http://127.0.0.1:")
