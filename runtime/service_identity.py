@@ -1,13 +1,9 @@
 """How our own processes prove themselves to one another: a short-lived word, meant for one listener."""
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 import time
 
 from contracts.errors import Forbidden, Unauthenticated
+from runtime.signed_word import NotReadable, NotSigned, SignedWord
 
 # Made anew for every call; this only bounds what a leaked header is worth.
 LIFETIME_SECONDS = 60
@@ -29,7 +25,7 @@ class ServiceProof:
     """Makes and checks the word of one process, with a secret that only our own hold."""
 
     def __init__(self, secret: str, name: str) -> None:
-        self._key = hashlib.sha256(f"micromart.service:{secret}".encode()).digest()
+        self._word = SignedWord("service", secret)
         self._name = name
 
     def for_listener(self, listener: str, *, now: float | None = None) -> str:
@@ -39,23 +35,18 @@ class ServiceProof:
             "to": listener,
             "exp": int(now if now is not None else time.time()) + LIFETIME_SECONDS,
         }
-        payload = base64.urlsafe_b64encode(json.dumps(claims, separators=(",", ":")).encode())
-        return f"{payload.decode()}.{self._mac(payload)}"
+        return self._word.write(claims)
 
     def caller(self, header: str, *, now: float | None = None) -> str:
         """The name of the process that calls us; UnknownService unless the word holds and is meant for us."""
-        payload, _, mac = header.partition(".")
-        if not hmac.compare_digest(mac.encode(), self._mac(payload.encode()).encode()):
-            raise UnknownService("this call was not made by a process of ours")
         try:
-            claims = json.loads(base64.urlsafe_b64decode(payload))
-        except (binascii.Error, ValueError) as error:
+            claims = self._word.read(header)
+        except NotSigned as error:
+            raise UnknownService("this call was not made by a process of ours") from error
+        except NotReadable as error:
             raise UnknownService("this call's proof cannot be read") from error
         if claims["to"] != self._name:
             raise UnknownService("this call's proof was meant for another service")
         if claims["exp"] < (now if now is not None else time.time()):
             raise UnknownService("this call's proof has expired")
         return str(claims["from"])
-
-    def _mac(self, payload: bytes) -> str:
-        return hmac.new(self._key, payload, hashlib.sha256).hexdigest()
