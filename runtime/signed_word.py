@@ -28,7 +28,7 @@ class SignedWord:
         return f"{payload.decode()}.{self._mac(payload)}"
 
     def read(self, word: str) -> Any:
-        """The claims as they were written, or NotSigned or NotReadable; whether they hold still is not asked."""
+        """The claims as written, or NotSigned or NotReadable; whether they hold still is not asked."""
         payload, _, mac = word.partition(".")
         if not hmac.compare_digest(mac.encode(), self._mac(payload.encode()).encode()):
             raise NotSigned

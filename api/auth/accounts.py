@@ -2,38 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response, status
+from fastapi import APIRouter, Path, Response, status
 from pydantic import Field
 
-from api.auth.sessions import CallersDevice
+from api.auth.dependencies import AccountsService, CallersDevice, LinksService, ResetRequestsService
 from api.auth.views import Secret, Text
 from api.caller import Caller, called_by
 from api.requests import RequestBody
 from contracts.auth import MailedToken
-from services.auth.accounts import Accounts
-from services.auth.factory import Auth
-from services.auth.mailed_links import MailedLinks
-from services.auth.reset_requests import ResetRequests
 
-
-def _accounts(request: Request) -> Accounts:
-    auth: Auth = request.app.state.opened.service
-    return auth.accounts
-
-
-def _links(request: Request) -> MailedLinks:
-    auth: Auth = request.app.state.opened.service
-    return auth.links
-
-
-def _reset_requests(request: Request) -> ResetRequests:
-    auth: Auth = request.app.state.opened.service
-    return auth.reset_requests
-
-
-AccountsService = Annotated[Accounts, Depends(_accounts)]
-Links = Annotated[MailedLinks, Depends(_links)]
-Requests = Annotated[ResetRequests, Depends(_reset_requests)]
 MailId = Annotated[str, Path(max_length=64)]
 NewPassword = Annotated[Secret, Field(description="8 to 128 characters, none of the common ones")]
 
@@ -70,31 +47,31 @@ async def change_password(
 
 
 @router.post("/password/forgotten", status_code=status.HTTP_202_ACCEPTED, response_class=Response)
-async def forget_password(body: Forgotten, requests: Requests) -> None:
+async def forget_password(body: Forgotten, requests: ResetRequestsService) -> None:
     """Have a link mailed that sets a new password; the answer is the same when nobody has this address."""
     await requests.note(body.email)
 
 
 @router.post("/password/reset", status_code=status.HTTP_204_NO_CONTENT)
-async def reset_password(body: ResetPassword, links: Links) -> None:
+async def reset_password(body: ResetPassword, links: LinksService) -> None:
     """Set a new password by a mailed link, which does that once; every session ends."""
     await links.reset(body.token, body.new_password)
 
 
 @router.post("/email/verification", status_code=status.HTTP_202_ACCEPTED, response_class=Response)
-async def send_verification(caller: Caller, links: Links) -> None:
+async def send_verification(caller: Caller, links: LinksService) -> None:
     """Mail me another link that verifies my address, one in five minutes at most. Safe to repeat."""
     await links.send_verification(caller)
 
 
 @router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT)
-async def verify_email(body: VerifyEmail, links: Links) -> None:
+async def verify_email(body: VerifyEmail, links: LinksService) -> None:
     """Verify an address by a mailed link, which does that once."""
     await links.verify(body.token)
 
 
 @internal.get("/{mail_id}/token")
-async def mailed_token(mail_id: MailId, links: Links, response: Response) -> MailedToken:
+async def mailed_token(mail_id: MailId, links: LinksService, response: Response) -> MailedToken:
     """A link's secret, for the mail that is written at this moment."""
     response.headers["cache-control"] = "no-store"
     return await links.token_of(mail_id)

@@ -2,23 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response, status
+from fastapi import APIRouter, Path, Response, status
 
 from api.auth.cursors import cursor_at, position_in
+from api.auth.dependencies import ApiKeysService
 from api.auth.desk_views import ApiKeyView, CreateApiKey, NewApiKeyView
 from api.caller import Admin, called_by
 from api.pages import CursorParameter, Limit, Page
 from contracts.auth import ApiKeyCheck, ApiKeyGrant
-from services.auth.api_keys import ApiKeys
-from services.auth.factory import Auth
 
-
-def _api_keys(request: Request) -> ApiKeys:
-    auth: Auth = request.app.state.opened.service
-    return auth.api_keys
-
-
-Keys = Annotated[ApiKeys, Depends(_api_keys)]
 KeyId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 router = APIRouter(prefix="/v1/admin/api-keys", tags=["auth"])
@@ -29,7 +21,7 @@ internal = APIRouter(
 
 @router.get("")
 async def list_api_keys(
-    keys: Keys, _: Admin, limit: Limit = 20, cursor: CursorParameter = None
+    keys: ApiKeysService, _: Admin, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[ApiKeyView]:
     """Every key that was made, those that have ended too, newest first."""
     found = await keys.keys(after=position_in(cursor), limit=limit + 1)
@@ -39,7 +31,9 @@ async def list_api_keys(
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def create_api_key(body: CreateApiKey, keys: Keys, admin: Admin, response: Response) -> NewApiKeyView:
+async def create_api_key(
+    body: CreateApiKey, keys: ApiKeysService, admin: Admin, response: Response
+) -> NewApiKeyView:
     """Make a key; this answer is the only one that shows it. Each time, it is another one."""
     response.headers["cache-control"] = "no-store"
     new = await keys.create(body.name, body.scopes, created_by=admin.subject, expires_at=body.expires_at)
@@ -47,12 +41,12 @@ async def create_api_key(body: CreateApiKey, keys: Keys, admin: Admin, response:
 
 
 @router.delete("/{key_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke_api_key(key_id: KeyId, keys: Keys, _: Admin) -> None:
+async def revoke_api_key(key_id: KeyId, keys: ApiKeysService, _: Admin) -> None:
     """End a key: within five seconds it opens nothing. Safe to repeat."""
     await keys.revoke(key_id)
 
 
 @internal.post("/checks")
-async def check_api_key(body: ApiKeyCheck, keys: Keys) -> ApiKeyGrant:
+async def check_api_key(body: ApiKeyCheck, keys: ApiKeysService) -> ApiKeyGrant:
     """Whose key this is and what it may do; refused where it does not hold."""
     return await keys.check(body.key)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, SecretStr
 
-from api.auth.sessions import CallersDevice
+from api.auth.dependencies import CallersDevice, OidcService
 from api.auth.views import TokensView
-from services.auth.factory import Auth
-from services.auth.oidc import OidcAnswer, OidcSignIn
+from services.auth.oidc import OidcAnswer
 from services.auth.oidc_flow import LIFETIME
 
 COOKIE = "micromart_oidc"
@@ -34,12 +33,6 @@ class DepartureView(BaseModel):
     authorization_url: str
 
 
-def _sign_in(request: Request) -> OidcSignIn:
-    auth: Auth = request.app.state.opened.service
-    return auth.oidc
-
-
-OidcService = Annotated[OidcSignIn, Depends(_sign_in)]
 ProviderName = Annotated[str, Path(max_length=32)]
 # What a provider sends is its own affair, within bounds that keep an address an address.
 Parameter = Annotated[str | None, Query(max_length=1_000)]

@@ -1,30 +1,11 @@
 """Auth's routes: a few lines each over the service."""
 
-from typing import Annotated
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Depends, Request, Response
-
-from api.auth.sessions import CallersDevice, SessionsService
+from api.auth.dependencies import AccountsService, CallersDevice, KeysService, SessionsService
 from api.auth.views import AccountView, KeySetView, Login, Refresh, Register, TokensView, UserView
 from api.caller import Caller
 from contracts.auth import KEY_SET_MAX_AGE_SECONDS
-from services.auth.accounts import Accounts
-from services.auth.factory import Auth
-from services.auth.keys import SigningKeys
-
-
-def _accounts(request: Request) -> Accounts:
-    auth: Auth = request.app.state.opened.service
-    return auth.accounts
-
-
-def _keys(request: Request) -> SigningKeys:
-    auth: Auth = request.app.state.opened.service
-    return auth.keys
-
-
-AccountsService = Annotated[Accounts, Depends(_accounts)]
-KeysService = Annotated[SigningKeys, Depends(_keys)]
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 well_known = APIRouter(prefix="/.well-known", tags=["auth"])

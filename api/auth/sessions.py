@@ -3,37 +3,19 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
 from api.auth.cursors import cursor_at, position_in
+from api.auth.dependencies import SessionsService
 from api.caller import Caller, called_by
 from api.pages import CursorParameter, Limit, Page
 from contracts.auth import EndedSessions
 from contracts.identity import Identity
-from services.auth.device import Device
-from services.auth.sessions import Sessions
 
 if TYPE_CHECKING:
-    from services.auth.factory import Auth
     from services.auth.session_store import Session
 
-
-def _sessions(request: Request) -> Sessions:
-    auth: Auth = request.app.state.opened.service
-    return auth.sessions
-
-
-def _device(request: Request) -> Device:
-    """Where a request comes from: the gateway says whose address it is, in a header that is its alone."""
-    forwarded = request.headers.get("x-forwarded-for")
-    peer = request.client.host if request.client is not None else None
-    address = forwarded.partition(",")[0] if forwarded is not None else peer
-    return Device.of(address, request.headers.get("user-agent"))
-
-
-SessionsService = Annotated[Sessions, Depends(_sessions)]
-CallersDevice = Annotated[Device, Depends(_device)]
 
 router = APIRouter(prefix="/v1/auth/sessions", tags=["auth"])
 internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[called_by("gateway")])

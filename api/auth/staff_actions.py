@@ -2,24 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, status
+from fastapi import APIRouter, Path, Query, status
 from pydantic import AwareDatetime
 
 from api.auth.cursors import cursor_at, position_in
+from api.auth.dependencies import StaffActionsService
 from api.auth.desk_views import StaffActionView
 from api.caller import Admin, called_by
 from api.pages import CursorParameter, Limit, Page
 from contracts.auth import StaffAction, StaffActionEnded, StaffActionNoted
-from services.auth.factory import Auth
-from services.auth.staff_actions import StaffActions
 
-
-def _staff_actions(request: Request) -> StaffActions:
-    auth: Auth = request.app.state.opened.service
-    return auth.staff_actions
-
-
-Trail = Annotated[StaffActions, Depends(_staff_actions)]
 ActionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Actor = Annotated[
     str | None, Query(pattern=r"^[^\x00]{1,100}$", description="a user's id, `key:...` or `cli:...`")
@@ -37,7 +29,7 @@ internal = APIRouter(
 
 @router.get("")
 async def list_staff_actions(
-    trail: Trail,
+    trail: StaffActionsService,
     _: Admin,
     actor: Actor = None,
     since: From = None,
@@ -55,13 +47,15 @@ async def list_staff_actions(
 
 
 @internal.post("", status_code=status.HTTP_201_CREATED)
-async def note_staff_action(body: StaffAction, trail: Trail) -> StaffActionNoted:
+async def note_staff_action(body: StaffAction, trail: StaffActionsService) -> StaffActionNoted:
     """Write down what is about to be done."""
     return StaffActionNoted(id=await trail.note(body))
 
 
 @internal.post("/{action_id}/outcome")
-async def end_staff_action(action_id: ActionId, body: StaffActionEnded, trail: Trail) -> StaffActionEnded:
+async def end_staff_action(
+    action_id: ActionId, body: StaffActionEnded, trail: StaffActionsService
+) -> StaffActionEnded:
     """Add how it ended. Safe to repeat: the first word stays."""
     await trail.end(action_id, body.status)
     return body
