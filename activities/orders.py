@@ -15,7 +15,7 @@ from contracts.checkout import (
     StepDone,
     UndoVerdict,
 )
-from contracts.orders import FinishCancellation, RefuseCancellation, SettleRefund
+from contracts.orders import CallOperatorForRefund, FinishCancellation, RefuseCancellation, SettleRefund
 
 if TYPE_CHECKING:
     from services.orders.changes import OrderChanges
@@ -71,3 +71,7 @@ class OrderChangesActivities:
     @activity.defn(name="orders.settle_refund")
     async def settle_refund(self, command: SettleRefund) -> None:
         await self._changes.settle_refund(command)
+
+    @activity.defn(name="orders.call_operator_for_refund")
+    async def call_operator_for_refund(self, command: CallOperatorForRefund) -> None:
+        await self._changes.call_operator_for_refund(command)

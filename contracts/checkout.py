@@ -46,7 +46,7 @@ def state_after(refusal: Refusal) -> CheckoutState:
 
 
 class StepName(StrEnum):
-    """The checkout's steps, in their order, then their undos, then those of a later cancellation."""
+    """The checkout's steps, in their order, then their undos, then those of what comes later."""
 
     RESERVE_STOCK = "inventory.reserve"
     AUTHORIZE_PAYMENT = "payments.authorize"
@@ -58,6 +58,8 @@ class StepName(StrEnum):
     # Of orders that are cancelled after their checkout.
     STOP_SHIPMENT = "fulfilment.stop"
     GIVE_BACK_PAYMENT = "payments.give_back"
+    # Of refunds that the staff asks for.
+    REFUND_PAYMENT = "payments.refund"
 
 
 FORWARD_STEPS = (

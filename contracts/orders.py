@@ -92,7 +92,11 @@ class RefundOrder(BaseModel):
 
     @property
     def workflow_id(self) -> str:
-        return f"refund-{self.refund_id}"
+        return refund_workflow_id_of(self.refund_id)
+
+
+def refund_workflow_id_of(refund_id: str) -> str:
+    return f"refund-{refund_id}"
 
 
 class RefuseCancellation(Command):
@@ -103,6 +107,13 @@ class RefuseCancellation(Command):
 
 class FinishCancellation(Command):
     """Parcel, money and stock are settled: the order is cancelled."""
+
+
+class CallOperatorForRefund(Command):
+    """Mark a refund that keeps failing, so that a person finds it."""
+
+    refund_id: str
+    detail: str
 
 
 class SettleRefund(Command):

@@ -115,6 +115,7 @@ async def open_worker(
                 changes.refuse_cancellation,
                 changes.finish_cancellation,
                 changes.settle_refund,
+                changes.call_operator_for_refund,
             ],
             workflows=[CheckoutWorkflow, CancelOrderWorkflow, RefundOrderWorkflow],
             interceptors=interceptors,

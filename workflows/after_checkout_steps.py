@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.fulfilment import StopShipment
     from contracts.inventory import ReleaseStock
     from contracts.orders import (
+        CallOperatorForRefund,
         CancelOrder,
         FinishCancellation,
         RefundOrder,
@@ -25,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.payments import GiveBackPayment, RefundPayment
     from contracts.topology import TaskQueue
-    from workflows.saga import STEP_RETRIES, UNDO_RETRIES
+    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
 
 ATTEMPT_LIMIT = timedelta(seconds=10)
 
@@ -54,7 +55,7 @@ class CancelSteps:
             GiveBackPayment(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.PAYMENTS,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNDO_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary="let go of what is held, or refund what was taken",
         )
 
@@ -64,7 +65,7 @@ class CancelSteps:
             ReleaseStock(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.INVENTORY,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNDO_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary="give the held units back",
         )
 
@@ -97,7 +98,7 @@ class CancelSteps:
 
 
 class RefundSteps:
-    """Both steps of one refund, ready to be carried out."""
+    """Every step of one refund, ready to be carried out."""
 
     def __init__(self, refund: RefundOrder) -> None:
         self._refund = refund
@@ -114,7 +115,7 @@ class RefundSteps:
             ),
             task_queue=TaskQueue.PAYMENTS,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary=f"give {refund.amount} back to the card",
         )
 
@@ -131,4 +132,19 @@ class RefundSteps:
             start_to_close_timeout=ATTEMPT_LIMIT,
             retry_policy=STEP_RETRIES,
             summary="store how it went",
+        )
+
+    async def call_operator(self, detail: str) -> None:
+        refund = self._refund
+        await workflow.execute_local_activity_method(
+            OrderChangesActivities.call_operator_for_refund,
+            CallOperatorForRefund(
+                order_id=refund.order_id,
+                traceparent=refund.traceparent,
+                refund_id=refund.refund_id,
+                detail=detail,
+            ),
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=STEP_RETRIES,
+            summary="mark the refund for an operator",
         )

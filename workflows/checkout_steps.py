@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.inventory import ReleaseStock, ReserveStock
     from contracts.payments import AuthorizationDone, AuthorizePayment, VoidPayment
     from contracts.topology import TaskQueue
-    from workflows.saga import STEP_RETRIES, UNDO_RETRIES
+    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
 
 ATTEMPT_LIMIT = timedelta(seconds=10)
 
@@ -57,7 +57,7 @@ class CheckoutSteps:
             ReleaseStock(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.INVENTORY,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNDO_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary="undo: give the held units back",
         )
 
@@ -82,7 +82,7 @@ class CheckoutSteps:
             VoidPayment(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.PAYMENTS,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNDO_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary="undo: let go of what is held on the card",
         )
 

@@ -1,6 +1,6 @@
 """The fulfilment's activities: payments' and inventory's on their queues, the service's own as local ones.
 
-Each is tried until it is done or refused: an outage holds the parcel up, a refusal calls a person.
+A refusal holds the parcel; what keeps failing is tried on and calls a person meanwhile.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.inventory import TakeStock
     from contracts.payments import CapturePayment
     from contracts.topology import TaskQueue
-    from workflows.saga import STEP_RETRIES
+    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
 
 ATTEMPT_LIMIT = timedelta(seconds=10)
 
@@ -51,7 +51,7 @@ class FulfilmentSteps:
             CapturePayment(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.PAYMENTS,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary="take what is held on the card",
         )
 
@@ -61,7 +61,7 @@ class FulfilmentSteps:
             TakeStock(order_id=self._order_id, traceparent=self._traceparent),
             task_queue=TaskQueue.INVENTORY,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
+            retry_policy=PERSISTENT_RETRIES,
             summary=f"{self._units} units leave the building",
         )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from contracts.checkout import Step, StepName, StepState
 
+BUYER_HAS_TO_ACT = "the buyer has to act at the provider"
 _MARKS = {
     StepState.WAITING: "·",
     StepState.RUNNING: "…",

@@ -21,6 +21,14 @@ def refusal_in(error: BaseException) -> Refusal:
     return Refusal(code="checkout.step_failed", kind=Kind.CONFLICT, detail=str(error)[:500])
 
 
+def is_refused(error: BaseException) -> bool:
+    """Whether a service said no for good; else it, or the way to it, is out of order."""
+    return (
+        isinstance(error, exceptions.ActivityError)
+        and error.retry_state is exceptions.RetryState.NON_RETRYABLE_FAILURE
+    )
+
+
 def attempts_in(error: BaseException) -> int:
     """At which attempt a step refused; 0 where it did not get as far as an answer."""
     cause = error.cause if isinstance(error, exceptions.ActivityError) else error

@@ -1,4 +1,4 @@
-"""The saga's mechanics: steps that are watched, undos that are carried out until they are done."""
+"""The saga's mechanics: steps that are watched, and what is carried out until it is done."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from contracts.checkout import Resolution, StepDone, StepName
     from workflows.progress import Progress
-    from workflows.refusals import attempts_in, refusal_in
+    from workflows.refusals import attempts_in, is_refused, refusal_in
 
 NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
 
@@ -21,14 +21,14 @@ STEP_RETRIES = RetryPolicy(
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=10),
 )
-# About 40 seconds of attempts, then a person is called and the attempts go on.
-UNDO_RETRIES = RetryPolicy(
+# What has to come to an end: about 40 seconds of attempts, then a person is called and the attempts go on.
+PERSISTENT_RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=10),
     maximum_attempts=10,
 )
-UNDO_PAUSE = timedelta(seconds=10)
+PERSISTENT_PAUSE = timedelta(seconds=10)
 
 Perform = Callable[[], Awaitable[StepDone]]
 CallForHelp = Callable[[str], Awaitable[None]]
@@ -65,6 +65,13 @@ class Saga:
             self._progress.refused(name, workflow.now(), attempts_in(error), refusal_in(error).code)
         self._show()
 
+    async def insist(self, name: StepName, perform: Perform) -> None:
+        """Carry out one step until it is done or its service refuses it: an outage calls for a person."""
+        try:
+            await self._until_done(name, perform, may_refuse=True)
+        finally:
+            self._dismiss_operator()
+
     def undo_with(self, name: StepName, perform: Perform) -> None:
         """Register what takes a step back, should the saga not reach its pivot."""
         self._undos[name] = perform
@@ -87,16 +94,18 @@ class Saga:
         await asyncio.gather(
             *(self._until_done(name, perform) for name, perform in reversed(self._undos.items()))
         )
-        if self._needs_operator:
-            workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(False)])
+        self._dismiss_operator()
 
-    async def _until_done(self, name: StepName, perform: Perform) -> None:
+    async def _until_done(self, name: StepName, perform: Perform, *, may_refuse: bool = False) -> None:
         while True:
             self._progress.started(name, workflow.now())
             self._show()
             try:
                 done = await self._unless_resolved(name, perform)
             except FailureError as error:
+                if may_refuse and is_refused(error):
+                    self._stopped(name, error)
+                    raise
                 resumed = self._resumed
                 await self._ask_for_help(name, error)
                 await self._pause(name, resumed)
@@ -123,7 +132,7 @@ class Saga:
         with contextlib.suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._resumed > resumed or name in self._resolutions,
-                timeout=UNDO_PAUSE,
+                timeout=PERSISTENT_PAUSE,
                 timeout_summary=f"then try {name} again",
             )
 
@@ -137,6 +146,10 @@ class Saga:
             self._needs_operator = True
             workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(True)])
         await self._call_operator(f"{name} keeps failing: {refusal.detail}")
+
+    def _dismiss_operator(self) -> None:
+        if self._needs_operator:
+            workflow.upsert_search_attributes([NEEDS_OPERATOR.value_set(False)])
 
     def _show(self) -> None:
         workflow.set_current_details(self._progress.as_markdown())

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 from contracts.errors import Unavailable
+from contracts.fulfilment import ShipmentState
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.fulfilment.errors import ShipmentNotFound
@@ -47,8 +48,11 @@ class ShippingDesk:
         return await self._told(await self.fulfilment.deliver(order_id))
 
     async def _told(self, shipment: Shipment) -> Shipment:
-        """The row has decided: a workflow that could not be told now is told by the reconciler."""
-        if shipment.has_news:
+        """The row has decided; a workflow that could not be told now is told by the reconciler.
+
+        One that struggles to ship tries again now.
+        """
+        if shipment.has_news or shipment.state is ShipmentState.SHIPPING:
             try:
                 await self._fulfilments.wake(shipment.fulfilment(self._reminder))
             except Unavailable as error:

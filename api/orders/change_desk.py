@@ -60,15 +60,17 @@ class ChangeDesk:
 
     async def resume(self, order_id: str) -> Order:
         """Have what keeps failing tried again now; refused where nothing does. Safe to repeat."""
-        if not await self._workflows.resume(await self._changes.workflow_in_need(order_id)):
-            raise NeedsNoOperator("this checkout has ended meanwhile")
+        in_need = await self._changes.workflows_in_need(order_id)
+        if not any([await self._workflows.resume(workflow_id) for workflow_id in in_need]):
+            raise NeedsNoOperator("what needed an operator has ended meanwhile")
         return await self._desk.orders.order(order_id)
 
     async def resolve(self, order_id: str, resolution: Resolution) -> Order:
         """Take what keeps failing for settled by hand; refused where nothing does. Safe to repeat."""
-        if not await self._workflows.resolve(await self._changes.workflow_in_need(order_id), resolution):
-            raise NeedsNoOperator("this checkout has ended meanwhile")
-        log.warning("an operator settled a checkout by hand", order_id=order_id, by=resolution.by)
+        in_need = await self._changes.workflows_in_need(order_id)
+        if not any([await self._workflows.resolve(workflow_id, resolution) for workflow_id in in_need]):
+            raise NeedsNoOperator("what needed an operator has ended meanwhile")
+        log.warning("an operator settled by hand what kept failing", order_id=order_id, by=resolution.by)
         return await self._desk.orders.order(order_id)
 
     async def refunds_of(self, *orders: Order) -> list[Refund]:

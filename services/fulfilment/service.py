@@ -51,7 +51,7 @@ class FulfilmentService:
             return _known(await tx.find(order.order_id))
 
     async def request_shipping(self, order_id: str, carrier: str, tracking: str) -> Shipment:
-        """Have a waiting parcel shipped, else refuse; safe to repeat with the same carrier and tracking."""
+        """Have a waiting parcel shipped, else refuse; the same again is harmless until it has left."""
         async with self._store.begin() as tx:
             shipment = _known(await tx.find(order_id, lock=True))
             same = (shipment.carrier, shipment.tracking) == (carrier, tracking)

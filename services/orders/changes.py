@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from contracts.checkout import CANCELLED, workflow_id_of
 from contracts.orders import (
     ORDER_CANCELLED,
+    CallOperatorForRefund,
     CancellationState,
     FinishCancellation,
     OrderState,
@@ -16,6 +17,7 @@ from contracts.orders import (
     RefuseCancellation,
     SettleRefund,
     cancellation_id_of,
+    refund_workflow_id_of,
 )
 from runtime.clock import Clock, utc_now
 from runtime.logs import get_logger
@@ -116,18 +118,27 @@ class OrderChanges:
                 raise UnknownRefund("there is no such refund")
             await tx.refunds.settle(command.refund_id, state, command.refusal, self._clock())
 
+    async def call_operator_for_refund(self, command: CallOperatorForRefund) -> None:
+        """Mark a refund that cannot end without a person. Safe to repeat."""
+        async with self._store.begin() as tx:
+            await tx.refunds.note_for_operator(command.refund_id, command.detail)
+
     async def refunds_of(self, *order_ids: str) -> list[Refund]:
         """The refunds of these orders, oldest first."""
         async with self._store.begin() as tx:
             return await tx.refunds.of(order_ids)
 
-    async def workflow_in_need(self, order_id: str) -> str:
-        """The id of the order's workflow that waits for an operator; refused where none does."""
+    async def workflows_in_need(self, order_id: str) -> list[str]:
+        """The ids of the order's workflows that wait for an operator; refused where none does."""
         async with self._store.begin() as tx:
             order = await tx.known(order_id)
-        if not order.needs_operator:
-            raise NeedsNoOperator("nothing of this checkout waits for an operator")
-        return cancellation_id_of(order.id) if order.was_confirmed else workflow_id_of(order.id)
+            refunds = await tx.refunds.of([order.id])
+        in_need = [refund_workflow_id_of(refund.id) for refund in refunds if refund.needs_operator]
+        if order.needs_operator:
+            in_need.append(cancellation_id_of(order.id) if order.was_confirmed else workflow_id_of(order.id))
+        if not in_need:
+            raise NeedsNoOperator("nothing of this order waits for an operator")
+        return in_need
 
     async def cancellations_to_make(
         self, *, older_than: timedelta, after: Position | None = None, limit: int = 100

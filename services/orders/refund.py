@@ -41,11 +41,17 @@ class Refund:
     state: RefundState
     created_at: datetime
     refusal: Refusal | None = None
+    operator_note: str | None = None
     settled_at: datetime | None = None
 
     @property
     def has_ended(self) -> bool:
         return self.state is not RefundState.REQUESTED
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether it cannot end without a person, as far as one can tell."""
+        return self.operator_note is not None and not self.has_ended
 
     def order(self, traceparent: str | None) -> RefundOrder:
         """What the refund's workflow is given."""

@@ -49,6 +49,10 @@ class RefundBook:
             },
         )
 
+    async def note_for_operator(self, refund_id: str, note: str) -> None:
+        """Write why a refund that has not ended keeps failing."""
+        await self._connection.execute(statements.NOTE_REFUND, {"of_refund": refund_id, "note": note})
+
     async def settle(
         self, refund_id: str, state: RefundState, refusal: Refusal | None, now: datetime
     ) -> None:

@@ -75,6 +75,7 @@ def refund_in(row: Mapping[Any, Any]) -> Refund:
         requested_by=row["requested_by"],
         state=RefundState(row["state"]),
         refusal=Refusal.model_validate(row["refusal"]) if row["refusal"] else None,
+        operator_note=row["operator_note"],
         created_at=row["created_at"],
         settled_at=row["settled_at"],
     )

@@ -98,6 +98,11 @@ REFUNDS_OF = (
 REFUNDS_NOT_REFUSED = select(func.coalesce(func.sum(REFUNDS.c.amount), 0)).where(
     REFUNDS.c.order_id == bindparam("order_id"), REFUNDS.c.state != RefundState.REFUSED.value
 )
+NOTE_REFUND = (
+    update(REFUNDS)
+    .where(REFUNDS.c.id == bindparam("of_refund"), REFUNDS.c.state == RefundState.REQUESTED.value)
+    .values(operator_note=bindparam("note"))
+)
 SETTLE_REFUND = (
     update(REFUNDS)
     .where(REFUNDS.c.id == bindparam("of_refund"), REFUNDS.c.state == RefundState.REQUESTED.value)

@@ -113,6 +113,7 @@ class RefundRow(OrdersTable, table=True):
     requested_by: str
     state: str = Field(max_length=16)
     refusal: dict[str, JsonValue] | None = Field(default=None, sa_type=JSONB)
+    operator_note: str | None = None
     created_at: datetime = Field(sa_type=DateTime(timezone=True))
     settled_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 

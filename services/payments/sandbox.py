@@ -9,8 +9,16 @@ from pydantic import BaseModel, Field, ValidationError
 
 from contracts.errors import Unavailable
 from contracts.money import Money
+from runtime.answers import read_within
 from services.payments.errors import ForgedWebhook
-from services.payments.provider import ActionRequired, Authorization, Declined, Held, Report
+from services.payments.provider import (
+    MAX_ANSWER_BYTES,
+    ActionRequired,
+    Authorization,
+    Declined,
+    Held,
+    Report,
+)
 from services.payments.signature import check_signature
 
 SIGNATURE = "psp-signature"
@@ -140,7 +148,11 @@ class SandboxProvider:
             return None
         if answer.status == 402:
             return Declined(answer.error.code)
-        raise _unexpected("capture", answer)
+        seen = (await self._seen(provider_id)).status
+        if seen == "captured":
+            # Not under our key: whether it is this amount, a person has to find out.
+            raise _unexpected("capture", answer)
+        return Declined(answer.error.code if seen == "authorized" else seen)
 
     async def refund(self, *, key: str, provider_id: str, amount: Money) -> None:
         answer = await self._change(provider_id, "refund", key, {"amount": amount.amount})
@@ -164,10 +176,13 @@ class SandboxProvider:
         return Report(webhook.id, webhook.data.reference)
 
     async def _look(self, provider_id: str) -> Authorization:
+        return (await self._seen(provider_id)).outcome()
+
+    async def _seen(self, provider_id: str) -> _Authorization:
         answer = await self._call("GET", f"/v1/authorizations/{provider_id}")
         if answer.status != 200:
             raise _unexpected("the look-up", answer)
-        return _Authorization.model_validate_json(answer.raw).outcome()
+        return _Authorization.model_validate_json(answer.raw)
 
     async def _change(self, provider_id: str, verb: str, key: str, body: dict[str, int | str]) -> _Answer:
         return await self._call("POST", f"/v1/authorizations/{provider_id}/{verb}", key=key, body=body)
@@ -193,10 +208,10 @@ class SandboxProvider:
                 # Wherever it were sent on to: what is answered there is not the provider's word.
                 allow_redirects=False,
             ) as response:
-                raw = await response.read()
+                raw = await read_within(response, MAX_ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(
-                "the payment provider did not answer; what happened there is unknown"
+                "the payment provider gave no answer that can be read; what happened there is unknown"
             ) from error
         if response.status >= 500 or response.status == 429:
             raise Unavailable(f"the payment provider answered {response.status}")

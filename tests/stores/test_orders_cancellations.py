@@ -172,15 +172,15 @@ async def test_an_operator_is_pointed_to_the_workflow_that_waits(book: Book) -> 
     await book.changes.request_cancellation(cancelled)
     for order_id in (undone, cancelled):
         with pytest.raises(NeedsNoOperator):
-            await book.changes.workflow_in_need(order_id)
+            await book.changes.workflows_in_need(order_id)
         await book.call_operator(order_id, "it keeps failing")
-    assert await book.changes.workflow_in_need(undone) == workflow_id_of(undone)
-    assert await book.changes.workflow_in_need(cancelled) == cancellation_id_of(cancelled)
+    assert await book.changes.workflows_in_need(undone) == [workflow_id_of(undone)]
+    assert await book.changes.workflows_in_need(cancelled) == [cancellation_id_of(cancelled)]
     await book.end_undone(undone)
     await book.finish_cancellation(cancelled)
     for order_id in (undone, cancelled):
         with pytest.raises(NeedsNoOperator):
-            await book.changes.workflow_in_need(order_id)
+            await book.changes.workflows_in_need(order_id)
 
 
 async def test_cancellations_that_wait_are_found_page_by_page(fresh_database: FreshDatabase) -> None:

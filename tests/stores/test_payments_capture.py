@@ -11,9 +11,10 @@ from contracts.payments import PAYMENT_AUTHORIZED, PAYMENT_CAPTURE_FAILED, PAYME
 from sandbox.psp.models import Kind
 from services.payments.errors import CaptureFailed
 from services.payments.movements import capture_key
+from services.payments.sandbox import UnexpectedAnswer
 from services.payments.tables import PaymentState
 from tests.conftest import FreshDatabase
-from tests.stores.payments_till import PRICE, Till, lost, new_order_id, open_till
+from tests.stores.payments_till import PRICE, Till, euros, lost, new_order_id, open_till
 
 FAILING = "tok_capture_fails"
 
@@ -104,3 +105,25 @@ async def test_what_could_not_be_captured_is_let_go(till: Till) -> None:
     await till.void(order_id)
     assert await till.state(order_id) is PaymentState.VOIDED
     assert till.at_psp(order_id) == [Kind.AUTHORIZED, Kind.CAPTURE_DECLINED, Kind.VOIDED]
+
+
+async def test_a_hold_that_the_provider_let_go_of_is_a_refused_capture(till: Till) -> None:
+    order_id = new_order_id()
+    payment = await till.authorize(order_id)
+    await till.provider.void(key=f"desk-{order_id}", provider_id=payment.provider_id or "")
+    with pytest.raises(CaptureFailed):
+        await till.capture(order_id)
+    payment, _ = await till.payments.payment_of(order_id)
+    assert (payment.state, payment.capture_failure) == (PaymentState.AUTHORIZED, "voided")
+    assert await till.movements(order_id) == ["authorization done", "capture refused"]
+
+
+async def test_money_that_somebody_else_took_is_for_a_person_to_explain(till: Till) -> None:
+    order_id = new_order_id()
+    payment = await till.authorize(order_id)
+    await till.provider.capture(
+        key=f"desk-{order_id}", provider_id=payment.provider_id or "", amount=euros(1)
+    )
+    with pytest.raises(UnexpectedAnswer):
+        await till.capture(order_id)
+    assert await till.movements(order_id) == ["authorization done", "capture pending"]

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -88,6 +89,11 @@ async def _pass(gate: Gate | None) -> None:
 def outage() -> Exception:
     """What a crash or a lost connection looks like to Temporal: retried."""
     return ConnectionError("the connection was lost")
+
+
+def outage_without_patience() -> Exception:
+    """The same, tried again at once: its attempts run out before a test does."""
+    return ApplicationError("the connection was lost", next_retry_delay=timedelta(milliseconds=1))
 
 
 def refusal(code: str = "test.refused") -> Exception:

@@ -133,7 +133,7 @@ async def test_a_step_that_keeps_failing_calls_an_operator_who_resumes_it(office
     await needs_operator(office, order_id)
     other = next(name for name in UNTIL_DONE if name != step)
     assert office.faults.attempts[other] == 1, "the other step did not wait"
-    workflow_id = await office.orders.changes.workflow_in_need(order_id)
+    (workflow_id,) = await office.orders.changes.workflows_in_need(order_id)
     assert workflow_id == cancellation_id_of(order_id)
     office.faults.heal(step)
     assert await office.workflows.resume(workflow_id)

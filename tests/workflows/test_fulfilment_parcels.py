@@ -13,7 +13,7 @@ from tests.polling import until
 from tests.psp_process import Psp
 from tests.stores.fulfilment_depot import confirmed
 from tests.stores.outbox import events_about
-from tests.workflows.faults import refusal
+from tests.workflows.faults import outage_without_patience, refusal
 from tests.workflows.parcel import Parcels, open_parcels
 
 OPEN, SHIPPING, HELD = ShipmentState.OPEN, ShipmentState.SHIPPING, ShipmentState.HELD
@@ -140,6 +140,20 @@ async def test_an_outage_only_delays_it(parcels: Parcels, step: str) -> None:
     await parcels.ship(order_id)
     await parcels.becomes(order_id, SHIPPED)
     await parcels.assert_sent(order_id)
+
+
+@pytest.mark.parametrize("step", ["payments.capture", "inventory.take"])
+async def test_what_keeps_failing_calls_a_person_and_is_tried_on(parcels: Parcels, step: str) -> None:
+    parcels.faults.always_fail(step, outage_without_patience())
+    order_id = await parcels.packed()
+    await parcels.ship(order_id)
+    await until(lambda: parcels.needs_operator(order_id))
+    assert (await parcels.shipment(order_id)).state is SHIPPING
+    parcels.faults.heal(step)
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, SHIPPED)
+    await parcels.assert_sent(order_id)
+    assert not await parcels.needs_operator(order_id)
 
 
 async def test_the_staff_is_reminded_again_and_again(impatient: Parcels) -> None:

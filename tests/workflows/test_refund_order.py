@@ -4,14 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contracts.checkout import Resolution
 from contracts.orders import RefundState
 from contracts.payments import RefundPayment
 from sandbox.psp.models import Kind
+from services.orders.refund import Refund
 from tests.conftest import FreshDatabase, Servers
 from tests.orders_samples import euros
 from tests.polling import until
 from tests.psp_process import Psp
+from tests.workflows.faults import outage_without_patience
 from tests.workflows.office import Office, office_worker, open_office
+from workflows.saga import NEEDS_OPERATOR
 
 STEPS = ["payments.refund", "orders.settle_refund"]
 
@@ -49,6 +53,61 @@ async def test_what_payments_refuses_is_told_with_its_reason(office: Office) -> 
     assert refund.refusal is not None
     assert refund.refusal.code == "payments.refund_exceeds_capture"
     assert office.at_psp(order_id, Kind.REFUNDED) == [everything.amount]
+
+
+async def in_need(office: Office, refund: Refund) -> str:
+    """Wait until a person can find the refund, at Temporal and in the order; its workflow's id."""
+    workflow_id = refund.order(traceparent=None).workflow_id
+
+    async def found() -> bool:
+        description = await office.client.get_workflow_handle(workflow_id).describe()
+        in_temporal = description.typed_search_attributes.get(NEEDS_OPERATOR)
+        return bool(in_temporal) and (await office.seen(refund)).needs_operator
+
+    await until(found)
+    assert await office.orders.changes.workflows_in_need(refund.order_id) == [workflow_id]
+    return workflow_id
+
+
+async def needs_nobody(office: Office, workflow_id: str) -> bool:
+    description = await office.client.get_workflow_handle(workflow_id).describe()
+    return description.typed_search_attributes.get(NEEDS_OPERATOR) is False
+
+
+async def test_a_refund_that_keeps_failing_calls_an_operator_who_resumes_it(office: Office) -> None:
+    office.faults.always_fail("payments.refund", outage_without_patience())
+    order_id = await office.paid()
+    refund = await office.refund(order_id, 300)
+    workflow_id = await in_need(office, refund)
+    office.faults.heal("payments.refund")
+    assert await office.workflows.resume(workflow_id)
+    ended = await office.refunded(refund)
+    assert (ended.state, ended.needs_operator) == (RefundState.DONE, False)
+    assert await needs_nobody(office, workflow_id)
+    assert office.at_psp(order_id, Kind.REFUNDED) == [300]
+
+
+async def test_a_refund_that_was_made_by_hand_is_taken_for_done(office: Office) -> None:
+    office.faults.always_fail("payments.refund", outage_without_patience())
+    order_id = await office.paid()
+    refund = await office.refund(order_id, 300)
+    resolution = Resolution(note="sent back at the provider's desk", by="sam")
+    assert await office.workflows.resolve(await in_need(office, refund), resolution)
+    assert (await office.refunded(refund)).state is RefundState.DONE
+    assert office.at_psp(order_id, Kind.REFUNDED) == []
+
+
+async def test_a_refund_that_waits_for_an_operator_can_still_be_refused(office: Office) -> None:
+    office.faults.always_fail("payments.refund", outage_without_patience())
+    order_id = await office.paid()
+    refund = await office.refund(order_id, 300)
+    workflow_id = await in_need(office, refund)
+    everything = (await office.order(order_id)).total
+    await office.payments.refund(RefundPayment(order_id=order_id, amount=everything, key="elsewhere"))
+    office.faults.heal("payments.refund")
+    await office.workflows.resume(workflow_id)
+    assert (await office.refunded(refund)).state is RefundState.REFUSED
+    assert await needs_nobody(office, workflow_id)
 
 
 async def test_a_cancel_of_the_workflow_does_not_stop_a_refund(office: Office) -> None:
