@@ -11,7 +11,7 @@ from api.gateway.errors import MalformedRequest
 _PLAIN = re.compile(rb"/?(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]*")
 # Slashes and percent signs in disguise, broken escapes, parameters of a segment, empty segments, segments of
 # dots only, dots at a segment's end and control characters: routed as one path here, such a path might be
-# served as another one behind us.
+# served as another one behind us. Nothing in it repeats: whatever is sent, it is read once.
 _AMBIGUOUS = re.compile(
     rb"""(?ix)
       \\ | %2f | %5c | %25
@@ -19,7 +19,7 @@ _AMBIGUOUS = re.compile(
     | ; | %3b
     | [\x00-\x20\x7f-\xff\#] | %[01][0-9a-f] | %7f
     | //
-    | (?: \. | %2e )+ (?: / | $ )
+    | (?: \. | %2e ) (?: / | $ )
     """
 )
 _ABSOLUTE = re.compile(rb"(?i)https?://([^/?#]+)(.*)")

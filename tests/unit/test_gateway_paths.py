@@ -1,6 +1,7 @@
 import pytest
 
 from api.gateway.errors import MalformedRequest
+from api.gateway.head import MAX_HEAD_BYTES
 from api.gateway.paths import origin_form, refuse_ambiguous
 
 
@@ -23,6 +24,13 @@ from api.gateway.paths import origin_form, refuse_ambiguous
 )
 def test_a_path_of_one_meaning_passes(path: bytes) -> None:
     refuse_ambiguous(path)
+
+
+# With a repetition in the pattern each of them took minutes.
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", [b".", b"%2e", b".%2e", b"a.", b"%c3%a9", b"-"], ids=repr)
+def test_a_long_path_is_judged_in_one_reading(unit: bytes) -> None:
+    refuse_ambiguous(b"/" + unit * (MAX_HEAD_BYTES // len(unit)) + b"a")
 
 
 @pytest.mark.parametrize(
