@@ -148,12 +148,13 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def server_folder() -> Iterator[Path]:
+def server_folder(pytestconfig: pytest.Config) -> Path:
     """A folder that PostgreSQL's own user can enter when the tests run as root; pytest's own is closed."""
     folder = Path(tempfile.mkdtemp(prefix="micromart-"))
     folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    # After the session: a busy disk takes its time, which would be that of the last test.
+    pytestconfig.add_cleanup(lambda: shutil.rmtree(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

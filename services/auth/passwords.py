@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,17 +19,22 @@ _Result = TypeVar("_Result")
 # and what would wait for seconds is refused instead: a flood must not keep everybody else from signing in.
 CONCURRENT = 2
 WAITING = 64
+PATIENCE = timedelta(seconds=5)
 OWASP = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
 
 
 class Passwords:
     """Hashes and verifies; passwords stay wrapped, so that no traceback shows one."""
 
-    def __init__(self, hasher: PasswordHasher = OWASP, *, waiting: int = WAITING) -> None:
+    def __init__(
+        self, hasher: PasswordHasher = OWASP, *, waiting: int = WAITING, patience: timedelta = PATIENCE
+    ) -> None:
         self._hasher = hasher
         self._decoy = hasher.hash(b"nobody's password")
         self._threads = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="argon2")
         self._room = CONCURRENT + waiting
+        self._turns = asyncio.Semaphore(CONCURRENT)
+        self._patience = patience.total_seconds()
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +56,7 @@ class Passwords:
     def ensure_room(self) -> None:
         """Nothing, or HashingBusy when too many wait already: for who would do much before hashing."""
         if self._room <= 0:
-            raise HashingBusy("too many people sign in at this moment: try again", retry_after=1)
+            raise _busy()
 
     def outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
@@ -60,9 +66,20 @@ class Passwords:
         self.ensure_room()
         self._room -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            await self._wait_for_a_turn()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            finally:
+                self._turns.release()
         finally:
             self._room += 1
+
+    async def _wait_for_a_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise _busy() from None
 
     def _hash(self, password: SecretStr) -> str:
         return self._hasher.hash(_bytes(password))
@@ -72,6 +89,10 @@ class Passwords:
             return self._hasher.verify(password_hash, _bytes(password))
         except VerifyMismatchError:
             return False
+
+
+def _busy() -> HashingBusy:
+    return HashingBusy("too many people sign in at this moment: try again", retry_after=1)
 
 
 def _bytes(password: SecretStr) -> bytes:

@@ -34,7 +34,8 @@ async def test_an_order_shows_what_was_bought(shop: Shop) -> None:
 
     assert (order["id"], order["state"], order["total"]) == (order_id, "confirmed", euros(PRICE))
     assert [(item["sku"], item["quantity"]) for item in order["items"]] == [(sku, 1)]
-    assert (order["payment"], order["fulfilment"]) == ({"state": "authorized"}, {"state": "none"})
+    assert order["payment"] == {"state": "authorized"}
+    assert order["fulfilment"]["state"] in {"none", "open"}, "its parcel is opened once fulfilment has heard"
     assert order["created_at"].endswith("Z")
 
 

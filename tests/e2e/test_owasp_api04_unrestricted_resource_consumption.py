@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from api.gateway.routes import ROUTES, LimitClass
+from tests.e2e.conftest import FAILURES
 from tests.e2e.operations import Operation, Schema, operations_of
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PASSWORD, Shopper
@@ -112,12 +113,12 @@ async def test_a_flood_of_sign_ins_leaves_others_alone(shop: Shop) -> None:
             account = {"email": f"{token_hex(8)}@example.com", "password": PASSWORD}
             return (await guesser.call("POST", "/v1/auth/login", account)).status
 
-        flood = asyncio.gather(*(guess() for _ in range(120)))
+        flood = asyncio.gather(*(guess() for _ in range(FAILURES + 20)))
         while not flood.done():
             assert (await customer.get("/v1/auth/me")).status == 200
         statuses = Counter(await flood)
     assert statuses.keys() <= {401, 429, 503}
-    assert statuses[429] + statuses[503] >= 10, "an address may fail a hundred times"
+    assert statuses[401] <= FAILURES, "that often an address may fail"
 
 
 LIMITED = {
@@ -130,7 +131,9 @@ LIMITED = {
 
 
 def test_every_kind_of_limit_is_tried_and_every_route_has_one() -> None:
-    assert LIMITED.keys() == set(LimitClass) == {route.limit_class for route in ROUTES}
+    assert LIMITED.keys() == {route.limit_class for route in ROUTES}
+    # The Temporal UI's paths are not in the table; test_temporal_limits.py tries theirs.
+    assert set(LimitClass) - LIMITED.keys() == {LimitClass.TEMPORAL}
 
 
 @pytest.mark.parametrize("limit", LIMITED, ids=str)

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Literal
 
 import pytest
@@ -20,6 +21,8 @@ class ObservedHasher(PasswordHasher):
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
         self.verified = self.running = self.peak = 0
+        self.gate = threading.Event()
+        self.gate.set()
         self._lock = threading.Lock()
 
     def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002
@@ -28,6 +31,7 @@ class ObservedHasher(PasswordHasher):
             self.running += 1
             self.peak = max(self.peak, self.running)
         try:
+            self.gate.wait()
             return super().verify(hash, password)
         finally:
             with self._lock:
@@ -102,4 +106,16 @@ async def test_what_would_wait_too_long_is_refused_and_all_else_is_done(hasher: 
         assert answers.count(True) == CONCURRENT + 3
         refused = [answer for answer in answers if isinstance(answer, HashingBusy)]
         assert (len(refused), refused[0].retry_after) == (20 - CONCURRENT - 3, 1)
+        assert await passwords.verify(stored, RIGHT)
+
+
+async def test_nobody_waits_longer_than_the_patience_for_a_turn(hasher: ObservedHasher) -> None:
+    with Passwords(hasher, patience=timedelta(milliseconds=1)) as passwords:
+        stored = await passwords.hash(RIGHT)
+        hasher.gate.clear()
+        under_way = [asyncio.ensure_future(passwords.verify(stored, RIGHT)) for _ in range(CONCURRENT)]
+        with pytest.raises(HashingBusy):
+            await passwords.verify(stored, RIGHT)
+        hasher.gate.set()
+        assert await asyncio.gather(*under_way) == [True] * CONCURRENT
         assert await passwords.verify(stored, RIGHT)
