@@ -21,6 +21,7 @@ from tests.conftest import FreshDatabase, Servers
 from tests.mail_sink import MailSink, running_sink
 from tests.polling import until
 from tests.stores.notifications_post import Post, new_address, open_post
+from tests.workflows.saved import replay_and_keep
 from workers.sender import LOOK_AGAIN, Sender
 from workflows.notification import NotificationWorkflow
 from workflows.notifications import Notifications
@@ -109,7 +110,11 @@ async def test_what_it_does_not_take_now_is_sent_by_a_workflow_once_it_does(offi
         await office.post.sink.start()
         await office.until_sent(order_id)
     (arrived,) = await office.post.sink.messages(email)
-    assert arrived.message_id == (await office.post.about(order_id)).message_id
+    notification = await office.post.about(order_id)
+    assert arrived.message_id == notification.message_id
+    handle = office.client.get_workflow_handle(notification.command.workflow_id)
+    await handle.result()
+    await replay_and_keep(await handle.fetch_history(), "notification/sent")
 
 
 async def test_a_workflow_tells_neither_address_nor_text(office: Office) -> None:

@@ -14,6 +14,7 @@ from runtime.temporal import connect
 from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
 from tests.stores.events_bench import HEARS, SERVICE, TOLD, Bench, a_subject, open_bench
+from tests.workflows.saved import replay_and_keep
 from workers.events import Hearing, open_events
 from workers.process import end_all
 from workflows.reaction import ReactionWorkflow
@@ -112,6 +113,8 @@ async def test_a_failed_reaction_waits_in_sight_and_gets_through_in_order(
         del bench.listener.failing[subject]
         await heard(bench, subject, [1, 2])
         await until(lambda: ended(client, subject))
+        handle = client.get_workflow_handle(workflow_id(subject))
+        await replay_and_keep(await handle.fetch_history(), "reaction/got_through")
         await bench.say(subject, 3)
         await heard(bench, subject, [1, 2, 3])
 

@@ -1,0 +1,61 @@
+"""Every kind of end of a parcel, run now and replayed now."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from contracts.fulfilment import ShipmentState
+from tests.conftest import FreshDatabase, Servers
+from tests.polling import until
+from tests.psp_process import Psp
+from tests.workflows.parcel import Parcels, open_parcels
+from tests.workflows.saved import replay_and_keep
+
+
+@pytest.fixture
+async def parcels(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -> AsyncIterator[Parcels]:
+    async with open_parcels(servers, fresh_database, psp, reminder_seconds=0.5) as opened:
+        yield opened
+
+
+async def delivered(parcels: Parcels) -> str:
+    parcels.faults.fail_after("payments.capture")
+    order_id = await parcels.packed()
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, ShipmentState.SHIPPED)
+    await parcels.desk.deliver(order_id)
+    return order_id
+
+
+async def held(parcels: Parcels) -> str:
+    order_id = await parcels.packed("tok_capture_fails")
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, ShipmentState.HELD)
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, ShipmentState.SHIPPED)
+    await parcels.desk.deliver(order_id)
+    return order_id
+
+
+async def stopped(parcels: Parcels) -> str:
+    order_id = await parcels.packed()
+
+    async def reminded() -> bool:
+        return (await parcels.shipment(order_id)).reminders > 0
+
+    await until(reminded)
+    await parcels.stop(order_id)
+    await until(lambda: _told(parcels))
+    return order_id
+
+
+async def _told(parcels: Parcels) -> bool:
+    return await parcels.reconciler().look() > 0
+
+
+@pytest.mark.parametrize("ending", [delivered, held, stopped])
+async def test_a_history_replays(parcels: Parcels, ending: Callable[[Parcels], Awaitable[str]]) -> None:
+    order_id = await ending(parcels)
+    await parcels.ended(order_id)
+    history = await parcels.handle(order_id).fetch_history()
+    await replay_and_keep(history, f"fulfilment/{ending.__name__}")
