@@ -95,6 +95,8 @@ async def _running(parts: WorkerParts, stopping: asyncio.Event) -> AsyncIterator
         finally:
             ended = [task for task in tasks if task.done()]
             await end_all(tasks)
+            # At once: each waits for Temporal to let it go, half a minute where Temporal does not answer.
+            await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         for task in ended:
             task.result()
 

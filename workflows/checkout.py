@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.errors import Refusal
     from contracts.payments import AuthorizationState
     from workflows.checkout_steps import CheckoutSteps
-    from workflows.progress import Progress
+    from workflows.progress import BUYER_HAS_TO_ACT, Progress
     from workflows.refusals import refusal_in
     from workflows.saga import Saga
     from workflows.shield import shielded
@@ -100,7 +100,7 @@ class CheckoutWorkflow:
             if not self._waits_for_buyer:
                 await self._steps.await_action(done.action_url or "")
                 self._waits_for_buyer = True
-                self._saga.waiting(StepName.AUTHORIZE_PAYMENT, "the buyer has to act at the provider")
+                self._saga.waiting(StepName.AUTHORIZE_PAYMENT, BUYER_HAS_TO_ACT)
             # The provider's word may get lost: then it is asked without.
             with contextlib.suppress(asyncio.TimeoutError):
                 await self._report_after(reports)

@@ -1,8 +1,9 @@
 """Starting, finding and stopping checkouts from outside: what the API and the reconciler share."""
 
 import asyncio
-from datetime import UTC, timedelta
+from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -20,22 +21,21 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.checkout import (
-    FORWARD_STEPS,
     PLACE,
     Checkout,
     CheckoutState,
     Outcome,
     Step,
-    StepName,
-    StepState,
     workflow_id_of,
 )
 from contracts.errors import Unavailable
 from contracts.topology import TaskQueue
 from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
+from workflows.checkout_history import CheckoutHistory
 from workflows.starting import ORDER_ID, TASK_TIMEOUT
 
 SIGNAL_TIMEOUT = timedelta(seconds=2)
+STEPS_TIMEOUT = timedelta(seconds=2)
 
 # Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
 _UNDECIDED = (
@@ -86,6 +86,7 @@ class Checkouts:
                 )
                 return outcome
         except _UNDECIDED:
+            await _take_note(start)
             return None
 
     async def start(self, checkout: Checkout) -> Start:
@@ -105,7 +106,8 @@ class Checkouts:
     async def cancel(self, order_id: str) -> bool:
         """Interrupt the checkout's current step; False when Temporal did not hear of it."""
         try:
-            await self._client.get_workflow_handle(workflow_id_of(order_id)).cancel()
+            handle = self._client.get_workflow_handle(workflow_id_of(order_id))
+            await handle.cancel(rpc_timeout=SIGNAL_TIMEOUT)
         except RPCError as error:
             return error.status is RPCStatusCode.NOT_FOUND
         except RuntimeError:
@@ -125,21 +127,23 @@ class Checkouts:
             raise Unavailable("Temporal cannot be reached") from error
 
     async def running_steps(self, order_id: str) -> tuple[Step, ...]:
-        """The steps of a checkout that still runs, as far as Temporal's own books show them."""
+        """The steps of a checkout that still runs, from Temporal's own books: no worker has to be alive.
+
+        A history too long to be read in time is told as far as it was read, and what is under way with it.
+        """
+        history = CheckoutHistory(self._client.data_converter)
         handle = self._client.get_workflow_handle(workflow_id_of(order_id))
-        description = await handle.describe(rpc_timeout=timedelta(seconds=2))
-        return steps_from(
-            {
-                StepName(pending.activity_type.name): Step(
-                    name=StepName(pending.activity_type.name),
-                    state=StepState.RUNNING,
-                    attempts=pending.attempt,
-                    started_at=pending.scheduled_time.ToDatetime(UTC),
-                    detail=pending.last_failure.message or None,
-                )
-                for pending in description.raw_description.pending_activities
-            }
-        )
+        try:
+            async with asyncio.timeout(STEPS_TIMEOUT.total_seconds()):
+                description = await handle.describe(rpc_timeout=STEPS_TIMEOUT)
+                # Read after the description, so that what has ended since is told as ended; of the same run.
+                run = self._client.get_workflow_handle(handle.id, run_id=description.run_id)
+                async for event in run.fetch_history_events(rpc_timeout=STEPS_TIMEOUT):
+                    await history.read(event)
+        except TimeoutError:
+            if not history.begun:
+                raise
+        return history.steps(description.raw_description)
 
     async def _start(self, checkout: Checkout, reuse: WorkflowIDReusePolicy) -> None:
         await self._client.start_workflow(
@@ -156,17 +160,11 @@ class Checkouts:
         )
 
 
-def steps_from(pending: dict[StepName, Step]) -> tuple[Step, ...]:
-    """The whole plan around the steps that are under way: those before them are done, those after wait."""
-    under_way = [index for index, name in enumerate(FORWARD_STEPS) if name in pending]
-    first = min(under_way, default=0)
-    planned = [
-        pending.get(name)
-        or Step(name=name, state=StepState.COMPLETED if index < first else StepState.WAITING)
-        for index, name in enumerate(FORWARD_STEPS)
-    ]
-    undos = [step for name, step in pending.items() if name not in FORWARD_STEPS]
-    return (*planned, *undos)
+async def _take_note(start: WithStartWorkflowOperation[Any, Any]) -> None:
+    """Look at the failure that the operation keeps, too: asyncio calls one an error that nobody looked at."""
+    done, _ = await asyncio.wait([asyncio.ensure_future(start.workflow_handle())], timeout=0)
+    for handle in done:
+        _ = handle.cancelled() or handle.exception()
 
 
 def _search_attributes(checkout: Checkout) -> TypedSearchAttributes:

@@ -29,6 +29,8 @@ PERSISTENT_RETRIES = RetryPolicy(
     maximum_attempts=10,
 )
 PERSISTENT_PAUSE = timedelta(seconds=10)
+# Whoever waits for days must not fill the workflow's history; a person's word ends a pause at once.
+LONGEST_PAUSE = timedelta(minutes=10)
 
 Perform = Callable[[], Awaitable[StepDone]]
 CallForHelp = Callable[[str], Awaitable[None]]
@@ -97,6 +99,7 @@ class Saga:
         self._dismiss_operator()
 
     async def _until_done(self, name: StepName, perform: Perform, *, may_refuse: bool = False) -> None:
+        pause = PERSISTENT_PAUSE
         while True:
             self._progress.started(name, workflow.now())
             self._show()
@@ -108,7 +111,8 @@ class Saga:
                     raise
                 resumed = self._resumed
                 await self._ask_for_help(name, error)
-                await self._pause(name, resumed)
+                await self._pause(name, resumed, pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             if done is not None:
                 self._progress.completed(name, workflow.now(), done.attempts)
@@ -128,11 +132,11 @@ class Saga:
         await asyncio.gather(attempt, return_exceptions=True)
         return None
 
-    async def _pause(self, name: StepName, resumed: int) -> None:
+    async def _pause(self, name: StepName, resumed: int, pause: timedelta) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._resumed > resumed or name in self._resolutions,
-                timeout=PERSISTENT_PAUSE,
+                timeout=pause,
                 timeout_summary=f"then try {name} again",
             )
 

@@ -19,14 +19,17 @@ from services.orders.intake import Intake
 from services.orders.order import Buyer, Order, PlaceOrder
 from services.orders.service import OrdersService
 from services.orders.tokens import OrderTokens
-from workflows.checkouts import Checkouts, steps_from
+from workflows.checkouts import Checkouts
+from workflows.progress import BUYER_HAS_TO_ACT
 
 log = get_logger(__name__)
 
 
-# While a checkout waits for its buyer no step of it is under way at Temporal.
-WAITS_FOR_BUYER = Step(
-    name=StepName.AUTHORIZE_PAYMENT, state=StepState.RUNNING, detail="the buyer has to act at the provider"
+# What the order's row alone tells of a checkout that waits for its buyer.
+WAITS_FOR_BUYER = (
+    Step(name=StepName.RESERVE_STOCK, state=StepState.COMPLETED),
+    Step(name=StepName.AUTHORIZE_PAYMENT, state=StepState.RUNNING, detail=BUYER_HAS_TO_ACT),
+    Step(name=StepName.CONFIRM_ORDER),
 )
 # However late a request is, its checkout is handed to Temporal before the answer.
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -94,12 +97,10 @@ class CheckoutDesk:
         """A checkout's steps: stored ones once it has ended, Temporal's own books while it runs."""
         if order.ended_at is not None:
             return order.steps
-        if order.action_url is not None:
-            return steps_from({StepName.AUTHORIZE_PAYMENT: WAITS_FOR_BUYER})
         try:
             return await self._checkouts.running_steps(order.id)
-        except (RPCError, RuntimeError):
-            return order.steps
+        except (RPCError, RuntimeError, TimeoutError):
+            return WAITS_FOR_BUYER if order.action_url is not None else order.steps
 
     def temporal_url(self, order: Order, visitor: Visitor) -> str | None:
         """Where to look into the workflow, for those who may."""

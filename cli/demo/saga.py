@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ValidationError
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent, MarkerRecordedEventAttributes
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.topology import TaskQueue
+from workflows.checkout_history import LocalActivity
 
 POLL_SECONDS = 0.01
 
@@ -39,13 +39,6 @@ class _Scheduled:
     at: datetime
     attempt: int = 1
     failed_before: str = ""
-
-
-class _LocalActivity(BaseModel):
-    """What Temporal's SDK notes in a marker about an activity that ran inside the workflow's own worker."""
-
-    activity_type: str
-    attempt: int
 
 
 class Timeline:
@@ -108,12 +101,8 @@ async def steps_of(client: Client, workflow_id: str) -> AsyncIterator[SagaStep]:
 
 
 def _local(marker: MarkerRecordedEventAttributes, at: datetime) -> SagaStep | None:
-    noted = marker.details["data"].payloads if "data" in marker.details else ()
-    if marker.marker_name != "core_local_activity" or not noted:
-        return None
-    try:
-        ran = _LocalActivity.model_validate_json(noted[0].data)
-    except ValidationError:
+    ran = LocalActivity.noted_in(marker)
+    if ran is None:
         return None
     return SagaStep(
         ran.activity_type,

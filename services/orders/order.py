@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.checkout import Checkout, CheckoutState, Step
+from contracts.checkout import CANCELLED, Checkout, CheckoutState, Step
 from contracts.errors import Refusal
 from contracts.events import Event
 from contracts.identity import Identity
@@ -83,6 +83,13 @@ class Order:
     def was_confirmed(self) -> bool:
         """Whether its checkout went well, whatever became of the order afterwards."""
         return self.cancellation_state is not None or self.state in _CONFIRMED
+
+    @property
+    def wish_to_cancel(self) -> CancellationState | None:
+        """How a wish to cancel stands, whether it came before or after the order was confirmed."""
+        if self.cancellation_state is not None or self.refusal is None or self.refusal.code != CANCELLED.code:
+            return self.cancellation_state
+        return CancellationState.DONE if self.state is OrderState.CANCELLED else CancellationState.REQUESTED
 
     @property
     def needs_operator(self) -> bool:

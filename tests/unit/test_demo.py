@@ -15,7 +15,7 @@ from cli.demo.saga import SagaStep, Timeline
 from contracts.events import Event, EventData
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-HISTORIES = Path(__file__).parent.parent / "workflows" / "histories"
+HISTORIES = Path(__file__).parent.parent / "workflows" / "histories" / "checkout"
 
 
 def told(name: str) -> list[SagaStep]:

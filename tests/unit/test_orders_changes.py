@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.checkout import CheckoutState
-from contracts.errors import DomainError
+from contracts.checkout import CANCELLED, EXPIRED, CheckoutState
+from contracts.errors import DomainError, Refusal
 from contracts.fulfilment import ShipmentState
 from contracts.money import Money
 from contracts.orders import CancellationState, OrderState, PaymentState, RefundState
@@ -202,6 +202,28 @@ def test_an_operator_is_needed_while_something_under_way_has_called_one(
     order = new_order(state=state, cancellation_state=cancellation, operator_note="it keeps failing")
     assert order.needs_operator is expected
     assert not new_order(state=state, cancellation_state=cancellation).needs_operator
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal", "cancellation", "expected"),
+    [
+        (OrderState.PENDING, None, None, None),
+        (OrderState.CANCELLING, CANCELLED, None, CancellationState.REQUESTED),
+        (OrderState.CANCELLED, CANCELLED, None, CancellationState.DONE),
+        (OrderState.CANCELLING, EXPIRED, None, None),
+        (OrderState.CANCELLED, EXPIRED, None, None),
+        (CONFIRMED, None, CancellationState.REFUSED, CancellationState.REFUSED),
+        (OrderState.CANCELLED, None, CancellationState.DONE, CancellationState.DONE),
+    ],
+)
+def test_a_wish_to_cancel_shows_whenever_it_came(
+    state: OrderState,
+    refusal: Refusal | None,
+    cancellation: CancellationState | None,
+    expected: CancellationState | None,
+) -> None:
+    order = new_order(state=state, refusal=refusal, cancellation_state=cancellation)
+    assert order.wish_to_cancel is expected
 
 
 REFUND = Refund(

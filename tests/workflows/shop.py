@@ -146,6 +146,7 @@ async def open_shop(
     psp: Psp,
     *,
     orders_worker: bool = True,
+    payments_worker: bool = True,
 ) -> AsyncIterator[Shop]:
     """A shop with its own databases; what it leaves running in Temporal is terminated at the end."""
     settings = await _settings(servers, fresh_database, psp)
@@ -171,8 +172,9 @@ async def open_shop(
         stock_steps, payment_steps = InventoryActivities(inventory), PaymentsActivities(payments)
         queues: dict[TaskQueue, list[Callable[..., Any]]] = {
             TaskQueue.INVENTORY: [stock_steps.reserve, stock_steps.release],
-            TaskQueue.PAYMENTS: [payment_steps.authorize, payment_steps.void],
         }
+        if payments_worker:
+            queues[TaskQueue.PAYMENTS] = [payment_steps.authorize, payment_steps.void]
         for queue, steps in queues.items():
             await stack.enter_async_context(
                 worker_for(client, queue, activities=steps, interceptors=[faults])
