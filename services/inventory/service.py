@@ -26,13 +26,11 @@ class InventoryService:
                 if await tx.reservation_state(command.order_id) is ReservationState.RELEASED:
                     raise ReservationReleased("this order's stock was given back before this step arrived")
                 return
-            held = await tx.hold(command.order_id, wanted)
+            before = await tx.stock(wanted, lock=True)
+            # A sku that is not there yet has no row to lock: to touch it later would be out of order.
+            held = await tx.hold(command.order_id, wanted) if len(before) == len(wanted) else []
             if len(held) < len(wanted):
-                now = await tx.stock(wanted)
-                taken = {stock.sku: wanted[stock.sku] for stock in held}
-                raise rules.out_of_stock(
-                    wanted, {sku: stock.available + taken.get(sku, 0) for sku, stock in now.items()}
-                )
+                raise rules.out_of_stock(wanted, {sku: stock.available for sku, stock in before.items()})
             await tx.emit(self._changes(held, "reserved"))
 
     async def release(self, command: ReleaseStock) -> None:
@@ -76,9 +74,8 @@ class InventoryService:
     async def set_on_hand(self, sku: str, on_hand: int) -> Stock:
         """Count a sku anew; refused below what orders hold. Safe to repeat."""
         async with self._store.begin() as tx:
-            before = (await tx.stock([sku], lock=True)).get(sku)
-            rules.adjusted(0, before.reserved if before else 0, on_hand)
-            after = await tx.set_on_hand(sku, on_hand)
+            before = await tx.known(sku)
+            after = await tx.set_on_hand(sku, rules.adjusted(0, before.reserved, on_hand))
             await tx.emit(self._changes([after], "counted"))
             return after
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Executable, Update, select
+from sqlalchemy import Executable, Update, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -68,10 +68,9 @@ class InventoryTransaction:
     async def hold(self, order_id: str, wanted: dict[str, int]) -> list[Stock]:
         """Hold the units of every sku that has them; fewer rows than skus means that some had not.
 
-        Rows are locked in sku order first, so that two carts in opposite order cannot deadlock; the guard
+        The caller has locked the rows, so that two carts in opposite order cannot deadlock; the guard
         against overselling stands in the one UPDATE.
         """
-        await self._lock(wanted)
         held = await self._connection.execute(
             statements.HOLD, {"skus": list(wanted), "units": list(wanted.values())}
         )
@@ -90,19 +89,31 @@ class InventoryTransaction:
         return await self._close(statements.TAKE_RESERVATION, statements.TAKE, order_id, now)
 
     async def stock(self, skus: Iterable[str], *, lock: bool = False) -> dict[str, Stock]:
-        """The stock of the skus that exist; with `lock`, nobody else changes it before this block ends."""
+        """The stock of the skus that exist; with `lock`, nobody else changes it before this block ends.
+
+        Rows are locked in sku order, whatever the order asked for.
+        """
         query = statements.STOCK_LOCKED if lock else statements.STOCK
         rows = await self._connection.execute(query, {"skus": list(skus)})
         return {row.sku: Stock(*row) for row in rows}
 
+    async def known(self, sku: str) -> Stock:
+        """A sku's stock, locked; a new one is made, with nothing on hand.
+
+        Where another transaction is making it, this waits: a row that is not there yet cannot be locked.
+        """
+        await self._connection.execute(
+            upsert(StockRow).values(sku=sku, on_hand=0, reserved=0, sequence=0).on_conflict_do_nothing()
+        )
+        return (await self.stock([sku], lock=True))[sku]
+
     async def set_on_hand(self, sku: str, on_hand: int) -> Stock:
-        """Write a sku's on_hand, creating a new sku; the caller has checked the rule under lock."""
-        fresh = upsert(StockRow).values(sku=sku, on_hand=on_hand, reserved=0, sequence=1)
+        """Write a sku's on_hand; the caller has checked the rule under lock."""
         row = await self._connection.execute(
-            fresh.on_conflict_do_update(
-                index_elements=[col(StockRow.sku)],
-                set_={"on_hand": on_hand, "sequence": col(StockRow.sequence) + 1},
-            ).returning(*statements.STOCK_COLUMNS)
+            update(StockRow)
+            .where(col(StockRow.sku) == sku)
+            .values(on_hand=on_hand, sequence=col(StockRow.sequence) + 1)
+            .returning(*statements.STOCK_COLUMNS)
         )
         return Stock(*row.one())
 
@@ -115,9 +126,6 @@ class InventoryTransaction:
         if closed.rowcount == 0:
             return []
         held = await self._connection.scalars(statements.SKUS_HELD, {"order_id": order_id})
-        await self._lock(held.all())
+        await self.stock(held, lock=True)
         moved = await self._connection.execute(move, {"of_order": order_id})
         return [Stock(*row) for row in moved]
-
-    async def _lock(self, skus: Iterable[str]) -> None:
-        await self.stock(skus, lock=True)

@@ -5,13 +5,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 
 import pytest
+from sqlalchemy import text
 
-from contracts.errors import DomainError
-from services.inventory.errors import OutOfStock
+from contracts.errors import DomainError, FieldProblem
+from services.inventory.errors import BelowReserved, OutOfStock
 from tests.conftest import FreshDatabase
+from tests.polling import until
 from tests.stores.inventory_warehouse import Warehouse, new_order_id, open_warehouse
 
 HELD = "held"
+
+# What another transaction has done, but not committed yet.
+_COUNTED = text("INSERT INTO stock (sku, on_hand, reserved, sequence) VALUES (:sku, :on_hand, 0, 1)")
+_HELD = text("UPDATE stock SET reserved = reserved + :units, sequence = sequence + 1 WHERE sku = :sku")
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +125,81 @@ async def test_a_new_sku_counted_by_many_at_once_is_one_sku(warehouse: Warehouse
     assert await outcomes(count() for _ in range(10)) == {HELD: 10}
     events = await warehouse.events(sku)
     assert [event.sequence for event in events] == list(range(1, 11))
+
+
+async def until_waiting(warehouse: Warehouse, transactions: int = 1) -> None:
+    """Return once so many transactions of this database wait for a lock."""
+
+    async def waiting() -> bool:
+        async with warehouse.database.begin() as connection:
+            found = await connection.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+        return bool(found == transactions)
+
+    await until(waiting)
+
+
+@pytest.mark.parametrize("on_hand", [5, 8])
+async def test_a_first_count_that_finds_the_sku_counted_and_held_meanwhile_stands(
+    warehouse: Warehouse, on_hand: int
+) -> None:
+    sku = f"NEW-{new_order_id()}"
+    async with warehouse.database.begin() as meanwhile:
+        await meanwhile.execute(_COUNTED, {"sku": sku, "on_hand": 10})
+        count = asyncio.create_task(warehouse.inventory.set_on_hand(sku, on_hand))
+        await until_waiting(warehouse)
+        await meanwhile.execute(_HELD, {"sku": sku, "units": 5})
+    stock = await count
+    assert (stock.on_hand, stock.reserved, stock.sequence) == (on_hand, 5, 3)
+
+
+async def test_a_first_count_below_what_was_held_meanwhile_is_refused(warehouse: Warehouse) -> None:
+    sku = f"NEW-{new_order_id()}"
+    async with warehouse.database.begin() as meanwhile:
+        await meanwhile.execute(_COUNTED, {"sku": sku, "on_hand": 10})
+        count = asyncio.create_task(warehouse.inventory.set_on_hand(sku, 4))
+        await until_waiting(warehouse)
+        await meanwhile.execute(_HELD, {"sku": sku, "units": 5})
+    with pytest.raises(BelowReserved):
+        await count
+    stock = await warehouse.inventory.stock_of(sku)
+    assert (stock.on_hand, stock.reserved, stock.sequence) == (10, 5, 2)
+
+
+async def test_first_counts_that_race_a_reserve_are_answered_or_refused(warehouse: Warehouse) -> None:
+    answers = {HELD, BelowReserved.code, OutOfStock.code}
+    for _ in range(60):
+        sku = f"NEW-{new_order_id()}"
+
+        async def count(on_hand: int, sku: str = sku) -> None:
+            await warehouse.inventory.set_on_hand(sku, on_hand)
+
+        reserves = [warehouse.reserve(new_order_id(), {sku: 5}) for _ in range(4)]
+        counts = [count(10), count(3), count(10), count(3)]
+        counted = await outcomes([call for pair in zip(counts, reserves, strict=True) for call in pair])
+        assert counted.keys() <= answers
+        stock = await warehouse.inventory.stock_of(sku)
+        events = await warehouse.events(sku)
+        assert [event.sequence for event in events] == list(range(1, stock.sequence + 1))
+
+
+async def test_a_sku_that_appears_while_a_cart_is_reserved_does_not_deadlock_it(warehouse: Warehouse) -> None:
+    """The cart that came before the sku is refused; it does not hold on to a lock out of order."""
+    fresh, sold = f"A-{new_order_id()}", await warehouse.stocked(5)
+    early, late = new_order_id(), new_order_id()
+    async with warehouse.database.begin() as meanwhile:
+        await meanwhile.execute(_HELD, {"sku": sold, "units": 1})
+        before = asyncio.create_task(warehouse.reserve(early, {fresh: 1, sold: 1}))
+        await until_waiting(warehouse)
+        await warehouse.inventory.set_on_hand(fresh, 5)
+        after = asyncio.create_task(warehouse.reserve(late, {fresh: 1, sold: 1}))
+        await until_waiting(warehouse, transactions=2)
+    with pytest.raises(OutOfStock) as refused:
+        await before
+    assert refused.value.errors == (FieldProblem(at=fresh, message="1 wanted, 0 available"),)
+    await after
+    assert (await warehouse.reserved(fresh), await warehouse.reserved(sold)) == (1, 2)
