@@ -48,6 +48,7 @@ def _commands(stage: Stage, settings: Settings) -> list[str]:
         f"{temporal} list --query \"WorkflowType='{REACTION}'\" {there}",
         command_line(f"mail --to {stage.who.email}", stage.data),
         command_line("events tail", stage.data),
+        command_line("staff-actions", stage.data),
         command_line("logs orders", stage.data),
     ]
 

@@ -1,13 +1,15 @@
 """The shop as its visitors have it: through the gateway, and no other way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex, token_urlsafe
+from typing import Self, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from api.auth.views import TokensView, UserView
+from api.auth.sessions import SessionView
+from api.auth.views import AccountView, TokensView, UserView
 from api.carts.views import CartView, MergeCart, SetQuantity
 from api.inventory.views import StockView
 from api.orders.views import CheckoutView, OrderView, PlaceCheckout
@@ -24,6 +26,12 @@ class Credentials(BaseModel):
     email: str
     password: str
 
+    @classmethod
+    def new(cls, name: str) -> Self:
+        """Somebody whom no other story knows."""
+        email = f"{name}-{token_hex(4)}@micromart.example"
+        return cls(email=email, password=token_urlsafe(12))
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -32,6 +40,8 @@ class Reply:
     status: int
     body: bytes
     location: str | None
+    # Of two equal answers, each has an id and a limit of its own.
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def read(self, answer: type[Answer]) -> Answer:
         try:
@@ -51,16 +61,37 @@ class Reply:
 class Shop:
     """One visitor of the shop: a guest, or a customer once signed in."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, device: str = "laptop") -> None:
         self._session = session
-        self._headers = {"content-type": "application/json"}
+        self._headers = {"content-type": "application/json", "user-agent": f"Demo ({device})"}
+        self.token = ""
+
+    def another(self, token: str = "", *, device: str = "laptop") -> "Shop":
+        """Somebody else at the same gateway, with this for a token."""
+        visitor = Shop(self._session, device)
+        if token:
+            visitor.bear(token)
+        return visitor
+
+    def bear(self, token: str) -> None:
+        """From here on, send this for a token."""
+        self.token = token
+        self._headers["authorization"] = f"Bearer {token}"
 
     async def register(self, who: Credentials) -> UserView:
         return await self._call("POST", "/v1/auth/register", UserView, body=who, status=201)
 
     async def sign_in(self, who: Credentials) -> None:
+        # A token that does not hold any more is refused at every door, the way in too.
+        self._headers.pop("authorization", None)
         tokens = await self._call("POST", "/v1/auth/login", TokensView, body=who)
-        self._headers["authorization"] = f"Bearer {tokens.access_token}"
+        self.bear(tokens.access_token)
+
+    async def me(self) -> AccountView:
+        return await self._call("GET", "/v1/auth/me", AccountView)
+
+    async def sessions(self) -> Sequence[SessionView]:
+        return (await self._call("GET", "/v1/auth/sessions", Page[SessionView])).items
 
     async def search(self, words: str) -> Sequence[ProductView]:
         return (await self._call("GET", "/v1/products", Page[ProductView], query={"q": words})).items
@@ -76,13 +107,13 @@ class Shop:
         return await self._call("PUT", f"/v1/carts/{cart_id}/items/{sku}", CartView, body=body)
 
     async def cart(self, cart_id: str) -> Reply:
-        return await self._send("GET", f"/v1/carts/{cart_id}")
+        return await self.ask("GET", f"/v1/carts/{cart_id}")
 
     async def merge(self, cart_id: str) -> CartView:
         return await self._call("POST", "/v1/carts/mine/merge", CartView, body=MergeCart(cart_id=cart_id))
 
     async def place(self, order: PlaceCheckout, key: str) -> Reply:
-        return await self._send("POST", "/v1/checkouts", body=order, headers={IDEMPOTENCY_HEADER: key})
+        return await self.ask("POST", "/v1/checkouts", body=order, headers={IDEMPOTENCY_HEADER: key})
 
     async def checkout(self, order_id: str) -> CheckoutView:
         return await self._call("GET", f"/v1/checkouts/{order_id}", CheckoutView)
@@ -94,7 +125,7 @@ class Shop:
         return await self._call("GET", f"/v1/orders/{order_id}", OrderView)
 
     async def cancel(self, order_id: str) -> Reply:
-        return await self._send("POST", f"/v1/orders/{order_id}/cancel")
+        return await self.ask("POST", f"/v1/orders/{order_id}/cancel")
 
     async def _call(
         self,
@@ -106,12 +137,12 @@ class Shop:
         query: dict[str, str] | None = None,
         status: int = 200,
     ) -> Answer:
-        reply = await self._send(method, path, body=body, query=query)
+        reply = await self.ask(method, path, body=body, query=query)
         if reply.status != status:
             raise NotShown(f"{method} {path} answers {status}; found {reply}")
         return reply.read(answer)
 
-    async def _send(
+    async def ask(
         self,
         method: str,
         path: str,
@@ -120,11 +151,18 @@ class Shop:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
+        """Anything, and whatever the answer is."""
         data = body.model_dump_json(exclude_none=True) if body is not None else None
         async with self._session.request(
-            method, path, data=data, params=query, headers=self._headers | (headers or {})
+            method,
+            path,
+            data=data,
+            params=query,
+            headers=self._headers | (headers or {}),
+            allow_redirects=False,
         ) as response:
-            return Reply(response.status, await response.read(), response.headers.get("location"))
+            told = response.headers
+            return Reply(response.status, await response.read(), told.get("location"), told)
 
 
 def contents_of(cart: CartView) -> str:

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from secrets import token_hex, token_urlsafe
+from secrets import token_hex
 from typing import TypeVar
 
 from rich.console import Console
@@ -18,11 +19,13 @@ from cli.demo.checkouts import Acts, Checkouts, WatchedCheckout
 from cli.demo.eventlog import EventLog
 from cli.demo.findings import Findings, NotShown
 from cli.demo.provider import Provider
-from cli.demo.shop import Credentials, Shop
-from cli.demo.staff import StaffDesk
+from cli.demo.shop import Credentials, Reply, Shop
+from cli.demo.staff import AdminDesk, StaffDesk
 from contracts.checkout import FORWARD_STEPS, CheckoutState, StepState
 from contracts.money import Money
 from runtime.bus import Bus
+from runtime.clock import utc_now
+from runtime.settings import Settings
 
 MINE = "mine"
 # What follows from an event, or from a workflow that runs, is there within this.
@@ -32,16 +35,13 @@ POLL_SECONDS = 0.02
 Found = TypeVar("Found")
 
 
-def _new_customer() -> Credentials:
-    return Credentials(email=f"ada-{token_hex(4)}@micromart.example", password=token_urlsafe(12))
-
-
 @dataclass
 class Stage:
-    """One customer, one member of the staff, and everybody who can tell what became of an order."""
+    """One customer, the shop's staff, and everybody who can tell what became of an order."""
 
     shop: Shop
     staff: StaffDesk
+    admin: AdminDesk
     provider: Provider
     temporal: Client
     bus: Bus
@@ -49,8 +49,10 @@ class Stage:
     checkouts: Checkouts
     findings: Findings
     console: Console
+    settings: Settings
     data: Path
-    who: Credentials = field(default_factory=_new_customer)
+    who: Credentials = field(default_factory=lambda: Credentials.new("ada"))
+    began: datetime = field(default_factory=utc_now)
     wanted: dict[str, int] = field(default_factory=dict)
     workflows: list[tuple[str, str]] = field(default_factory=list)
 
@@ -101,6 +103,21 @@ class Stage:
         """Look until it is as expected, or has had its time; tell the fact either way."""
         found = await self.awaited(look, expected)
         self.findings.check(found == expected, fact, found)
+
+    def refused(self, what: str, reply: Reply, expected: str) -> None:
+        """It was answered with this status and code."""
+        self.findings.check(str(reply) == expected, f"{what}: {expected}", reply)
+
+    async def becomes_refused(self, what: str, ask: Callable[[], Awaitable[Reply]], expected: str) -> None:
+        """It comes to be answered like this; tell how long that took."""
+        began = time.monotonic()
+
+        async def answer() -> str:
+            return str(await ask())
+
+        found = await self.awaited(answer, expected)
+        took = round((time.monotonic() - began) * 1_000)
+        self.findings.check(found == expected, f"{what}: {expected} after {took} ms", found)
 
     async def order_becomes(self, order_id: str, *, order: str, payment: str, parcel: str) -> None:
         """The order, as its buyer sees it, comes to stand like this."""

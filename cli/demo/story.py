@@ -1,4 +1,4 @@
-"""The story: from a guest's cart to the doorstep, and what may come in between; nothing is taken on trust."""
+"""The story: from a guest's cart to the doorstep, and who is kept out; nothing is taken on trust."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,15 +9,28 @@ from rich.console import Console
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.demo.acts import bank, buying, doorstep, letters, regrets, unreadable
+from cli.demo.acts import (
+    bank,
+    buying,
+    doorstep,
+    letters,
+    machines,
+    regrets,
+    sessions,
+    signing,
+    strangers,
+    trail,
+    unreadable,
+)
 from cli.demo.checkouts import Checkouts
 from cli.demo.eventlog import EventLog
 from cli.demo.findings import Findings, NotShown
 from cli.demo.provider import Provider
 from cli.demo.shop import Shop
-from cli.demo.staff import staff_of
+from cli.demo.staff import AdminDesk, StaffDesk, hired
 from cli.demo.stage import Stage
 from contracts.errors import Unavailable
+from contracts.identity import Role
 from runtime.bus import Wiped, open_bus
 from runtime.settings import Settings
 
@@ -56,6 +69,13 @@ async def _tell(stage: Stage) -> None:
     await regrets.cancel(stage, second)
     await regrets.refund_a_part(stage, third)
     await unreadable.leave_out(stage)
+    await strangers.turn_away(stage, first)
+    handover = await signing.rotate(stage)
+    await sessions.lose_a_phone(stage)
+    await sessions.forget_the_password(stage)
+    await machines.let_one_in(stage, third)
+    await trail.read_it(stage, first)
+    await signing.look_again(stage, handover)
     await letters.read_them(stage, declined=declined)
 
 
@@ -73,7 +93,8 @@ async def _set(
         await events.begin()
         yield Stage(
             shop=shop,
-            staff=await staff_of(settings, gateway),
+            staff=await hired(settings, StaffDesk(gateway), "grace", Role.STAFF),
+            admin=await hired(settings, AdminDesk(gateway), "mary", Role.ADMIN),
             provider=Provider(outside, settings),
             temporal=temporal,
             bus=bus,
@@ -81,6 +102,7 @@ async def _set(
             checkouts=Checkouts(shop, temporal, console),
             findings=findings,
             console=console,
+            settings=settings,
             data=data,
         )
 

@@ -1,11 +1,9 @@
 """What the buyer got by mail meanwhile."""
 
-import asyncio
 from collections import Counter
 
+from cli.demo.mailbox import mailbox_of
 from cli.demo.stage import Stage
-from cli.mail import Mail, Sink
-from runtime.embedded.errors import PlatformError
 
 
 async def read_them(stage: Stage, *, declined: int) -> None:
@@ -19,22 +17,19 @@ async def read_them(stage: Stage, *, declined: int) -> None:
             "Your order could not be completed": declined,
             "Your parcel is on its way": 2,
             "Your order is cancelled": 1,
+            "Set a new password": 1,
+            "Your password was changed": 1,
         }
     )
-    try:
-        sink = await asyncio.to_thread(Sink, stage.data)
-    except PlatformError as error:
-        stage.console.print(f"  {error}", markup=False)
+    mailbox = await mailbox_of(stage)
+    if mailbox is None:
         return
 
-    async def got() -> list[Mail]:
-        return await asyncio.to_thread(sink.messages, to=stage.who.email)
-
     async def subjects() -> Counter[str]:
-        return Counter(mail.subject for mail in await got())
+        return Counter(letter.subject for letter in await mailbox.letters())
 
     fact = f"all {expected.total()} letters to {stage.who.email} have arrived, each once"
     await stage.becomes(fact, subjects, expected)
-    for mail in await got():
-        at = f"{mail.received_at.astimezone():%H:%M:%S}"
-        stage.console.print(f"      {at}  {mail.subject}", style="dim", markup=False)
+    for letter in await mailbox.letters():
+        at = f"{letter.received_at.astimezone():%H:%M:%S}"
+        stage.console.print(f"      {at}  {letter.subject}", style="dim", markup=False)
