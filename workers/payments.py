@@ -1,4 +1,4 @@
-"""The payments worker: which queue, which steps, what it hears."""
+"""The payments worker: which queue, which steps, what it hears, what it prunes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,18 +9,38 @@ from temporalio.client import Client
 from activities.payments import PaymentsActivities
 from contracts.payments import PROVIDER_REPORTED
 from contracts.topology import TaskQueue
+from runtime.logs import get_logger
 from runtime.reactions import Reaction
 from runtime.settings import Settings
 from runtime.temporal import worker_for
 from services.payments.factory import open_payments
 from services.payments.heard import ReportFacts
 from services.payments.service import PaymentsService
+from workers.auth_rounds import again_and_again
 from workers.events import open_postgres_events
 from workers.process import WorkerParts, run_worker
+
+log = get_logger(__name__)
+
+PRUNE_EVERY_SECONDS = 3_600.0
 
 HEARS: tuple[Reaction[PaymentsService, Any], ...] = (
     Reaction("payments.settle_report", PROVIDER_REPORTED, ReportFacts, PaymentsService.settle_report),
 )
+
+
+class ReportsPruner:
+    """Keeps what providers have reported from piling up; several may do so at once."""
+
+    def __init__(self, payments: PaymentsService) -> None:
+        self._payments = payments
+
+    async def prune(self) -> None:
+        """Drop what was reported long ago, again and again."""
+        await again_and_again("pruning webhooks", self._prune_once, PRUNE_EVERY_SECONDS)
+
+    async def _prune_once(self) -> None:
+        log.info("webhooks pruned", rows=await self._payments.forget_old_reports())
 
 
 @asynccontextmanager
@@ -35,7 +55,7 @@ async def open_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
             TaskQueue.PAYMENTS,
             activities=[steps.authorize, steps.void, steps.capture, steps.refund, steps.give_back],
         )
-        yield WorkerParts((worker, *events.workers), events.loops)
+        yield WorkerParts((worker, *events.workers), (*events.loops, ReportsPruner(payments).prune))
 
 
 def main() -> None:

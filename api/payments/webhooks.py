@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.requests import ClientDisconnect
 
 from api.payments.dependencies import Payments
@@ -40,7 +40,10 @@ async def _body(request: Request) -> bytes:
 
 @router.post("/{provider}", status_code=204)
 async def receive_webhook(
-    provider: str, request: Request, body: Annotated[bytes, Depends(_body)], payments: Payments
+    provider: Annotated[str, Path(max_length=32)],
+    request: Request,
+    body: Annotated[bytes, Depends(_body)],
+    payments: Payments,
 ) -> None:
     """Take a provider's signed report; the same one again is harmless."""
     await payments.receive_webhook(provider, request.headers, body)

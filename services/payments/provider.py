@@ -7,6 +7,9 @@ from typing import Protocol
 
 from contracts.money import Money
 
+# Stripe's longest answer, a hundred refunds with all the metadata that they may have, is shorter.
+MAX_ANSWER_BYTES = 4_194_304
+
 
 @dataclass(frozen=True)
 class Held:
@@ -42,8 +45,8 @@ class Report:
 
 
 class PaymentProvider(Protocol):
-    """Calls a provider. Every call is safe to repeat with its key; an outage, a lost answer or a key still in
-    flight is raised as Unavailable, which says nothing about what happened."""
+    """Calls a provider. Every call is safe to repeat with its key; an outage, a lost or endless answer or a
+    key still in flight is raised as Unavailable, which says nothing about what happened."""
 
     @property
     def name(self) -> str: ...

@@ -1,6 +1,7 @@
 """Payments' use cases: the only way in."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from contracts.payments import (
     AuthorizePayment,
@@ -21,6 +22,10 @@ from services.payments.provider import PaymentProvider
 from services.payments.store import Movement, Payment, PaymentsStore
 from services.payments.taking import Taking
 from services.payments.telling import reported
+
+# Longer than any signature is fresh (webhook_tolerance_seconds), and than the 30 days for which Stripe keeps
+# its events and can be told to send them again.
+REPORTS_KEPT = timedelta(days=45)
 
 
 class PaymentsService:
@@ -94,6 +99,19 @@ class PaymentsService:
             if payment is None or rules.waits_for_news(payment.state):
                 sequence = await tx.next_sequence(report.order_id)
                 await tx.emit([reported(provider, report, sequence, now)])
+
+    async def forget_old_reports(self) -> int:
+        """Drop the reports that nobody sends again, a transaction at a time; answers how many.
+
+        Safe to repeat, and by two at once. One that came again all the same would be told again, no more.
+        """
+        before, dropped = self._clock() - REPORTS_KEPT, 0
+        while True:
+            async with self._store.begin() as tx:
+                now = await tx.drop_reports(before)
+            if now == 0:
+                return dropped
+            dropped += now
 
     async def settle_report(self, heard: Heard[ReportFacts]) -> None:
         """Let go of what the provider came to hold for a payment that is over; safe to repeat.

@@ -1,6 +1,6 @@
 """Payments' statements, built once: making one anew costs more than running it."""
 
-from sqlalchemy import BigInteger, String, bindparam, func, select, update
+from sqlalchemy import BigInteger, String, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.payments.tables import MovementKind, MovementState, PaymentsTable
@@ -35,6 +35,16 @@ NEXT_SEQUENCE = (
     .returning(_PAYMENTS.c.sequence)
 )
 NOTE_WEBHOOK = upsert(_WEBHOOKS).on_conflict_do_nothing()
+_OLD_WEBHOOKS = (
+    select(_WEBHOOKS.c.provider, _WEBHOOKS.c.report_id)
+    .where(_WEBHOOKS.c.received_at < bindparam("before"))
+    .limit(bindparam("at_once"))
+    .with_for_update(skip_locked=True)
+    .cte("old")
+)
+DROP_WEBHOOKS = delete(_WEBHOOKS).where(
+    tuple_(_WEBHOOKS.c.provider, _WEBHOOKS.c.report_id).in_(select(_OLD_WEBHOOKS))
+)
 
 BEGIN_MOVEMENT = upsert(_LEDGER).on_conflict_do_nothing()
 MOVEMENT_LOCKED = select(_LEDGER).where(_LEDGER.c.key == bindparam("key")).with_for_update()

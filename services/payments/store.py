@@ -17,6 +17,8 @@ from services.payments.errors import UnknownPayment
 from services.payments.provider import Report
 from services.payments.tables import MovementKind, MovementState, OutboxRow, PaymentState
 
+PRUNED_AT_ONCE = 5_000
+
 
 @dataclass(frozen=True)
 class Payment:
@@ -196,6 +198,13 @@ class PaymentsTransaction:
             },
         )
         return noted.rowcount == 1
+
+    async def drop_reports(self, before: datetime) -> int:
+        """Drop some of the reports that came before then; 0 when none are left."""
+        dropped = await self._connection.execute(
+            statements.DROP_WEBHOOKS, {"before": before, "at_once": PRUNED_AT_ONCE}
+        )
+        return dropped.rowcount
 
     async def next_sequence(self, order_id: str) -> int:
         """A sequence for a fact that changes nothing of the payment; 0 where there is none yet."""

@@ -23,6 +23,7 @@ from services.payments.stripe_answers import (
     is_undecided,
     report_of,
 )
+from services.payments.stripe_http import BoundedClient
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
@@ -62,7 +63,7 @@ class StripeProvider:
         self._webhook_secret = webhook_secret
         self._tolerance_seconds = tolerance_seconds
         self._return_url = return_url
-        self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=timeout_seconds))
+        self._http = BoundedClient(timeout=aiohttp.ClientTimeout(total=timeout_seconds))
         client = stripe.StripeClient(
             api_key,
             stripe_version=API_VERSION,
@@ -185,7 +186,7 @@ async def _asked(call: Awaitable[T]) -> T:
     try:
         return await call
     except (stripe.APIConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unavailable("Stripe did not answer; what happened there is unknown") from error
+        raise Unavailable("Stripe gave no answer that can be read; what happened there is unknown") from error
     except stripe.StripeError as error:
         status = error.http_status or 0
         # A 409 is the very same request, still at work.

@@ -86,7 +86,7 @@ class WebhookRow(PaymentsTable, table=True):
     provider: str = Field(primary_key=True, max_length=32)
     report_id: str = Field(primary_key=True, max_length=255)
     order_id: str = Field(index=True, max_length=64)
-    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+    received_at: datetime = Field(sa_type=DateTime(timezone=True), index=True)
 
 
 class OutboxRow(OutboxColumns, PaymentsTable, table=True):

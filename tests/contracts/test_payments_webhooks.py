@@ -151,6 +151,16 @@ async def test_an_unknown_provider_is_not_found(desk: Desk) -> None:
     assert (status, problem["code"]) == (404, "payments.unknown_provider")
 
 
+@pytest.mark.parametrize(
+    ("provider", "refusal"),
+    [("x" * 32, (404, "payments.unknown_provider")), ("x" * 33, (422, "request.invalid"))],
+)
+async def test_a_providers_name_has_an_end(desk: Desk, provider: str, refusal: tuple[int, str]) -> None:
+    status, problem = await desk.post(b"{}", {}, f"/v1/payments/webhooks/{provider}")
+    assert problem is not None
+    assert (status, problem["code"]) == refusal
+
+
 async def test_a_webhook_has_a_limit(desk: Desk) -> None:
     body = b" " * (LIMIT_BYTES + 1)
     status, problem = await desk.post(body, signed(body, desk.psp.webhook_secret))

@@ -140,6 +140,14 @@ async def test_what_says_nothing_of_the_outcome_is_unavailable(line: Line, answe
     assert len(line.wire.sent) == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_stripe_does_not_send_us_elsewhere(line: Line, status: int) -> None:
+    line.will_answer(Response(status_code=status, headers={"location": "/elsewhere"}), intent("succeeded"))
+    with pytest.raises(UnexpectedAnswer):
+        await line.authorize()
+    assert line.wire.calls == ["POST /v1/payment_intents"]
+
+
 async def test_silence_is_unavailable() -> None:
     async with open_line(timeout_seconds=0.2) as line:
         line.wire.is_silent = True
