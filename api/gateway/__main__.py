@@ -2,7 +2,8 @@ import gc
 import math
 
 from api.gateway.app import Gateway
-from api.gateway.connection import EdgeProtocol
+from api.gateway.connection import edge_protocol
+from api.gateway.open_files import within_open_files
 from runtime.logs import configure_logs
 from runtime.settings import DEFAULT_PORTS, Settings, run_process
 from runtime.web import server_for
@@ -22,7 +23,7 @@ def _start(settings: Settings) -> None:
         default_port=DEFAULT_PORTS["gateway"],
         # A checkout that a client waits for may finish before the process ends.
         max_request_seconds=math.ceil(settings.checkout_wait_seconds) + 1,
-        protocol=EdgeProtocol,
+        protocol=edge_protocol(within_open_files(settings)),
         tells_peers=False,
     )
     # What lives as long as the process is not worth a look in every full collection: each took 50 ms.

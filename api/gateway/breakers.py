@@ -68,6 +68,33 @@ class Trial(ABC):
             self.abandoned()
 
 
+class Once(Trial):
+    """A trial that ends where its outcome is known first, in one of several places: only that end counts."""
+
+    __slots__ = ("_trial",)
+
+    def __init__(self, trial: Trial | None) -> None:
+        self._trial = trial
+
+    def succeeded(self) -> None:
+        self.ended(Verdict.SUCCESS)
+
+    def failed(self) -> None:
+        self.ended(Verdict.FAILURE)
+
+    def abandoned(self) -> None:
+        self.ended(Verdict.NEUTRAL)
+
+    def ended(self, verdict: Verdict) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            trial.ended(verdict)
+
+
+# Of an answer that has decided already.
+SETTLED = Once(None)
+
+
 class Breaker:
     """Closed, open, half-open: one service as this process has lately found it.
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from starlette.types import Receive
+from starlette.types import Message, Receive, Send
 
 from api.gateway.errors import BodyTooLarge, ClientLeft
 
@@ -23,7 +23,9 @@ class Client:
         self._received = 0
         self.left = False
         self.exceeded = False
+        # Whether its body is waited for, and whether it is waited for to take a piece of the answer.
         self.is_awaited = False
+        self.is_taking = False
 
     async def read(self) -> bytes:
         """The whole body."""
@@ -49,6 +51,16 @@ class Client:
             if chunk:
                 yield chunk
         self._body_read.set()
+
+    def taking(self, send: Send) -> Send:
+        """The same `send`, of which is known when the client makes it wait."""
+
+        async def watched(message: Message) -> None:
+            self.is_taking = True
+            await send(message)
+            self.is_taking = False
+
+        return watched
 
     def waiting(self) -> "_Waiting":
         """A block that is cancelled, and ends in ClientLeft, when the client closes its connection."""

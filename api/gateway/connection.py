@@ -5,17 +5,15 @@ from typing import Any, ClassVar
 
 from prometheus_client import Counter
 
-from api.gateway.addresses import UNKNOWN
+from api.gateway.addresses import UNKNOWN, Addresses
 from api.gateway.cycle import EdgeCycle
-from api.gateway.errors import (
-    BodyTooSlow,
-    GatewayRefusal,
-    HeadTooSlow,
-)
+from api.gateway.errors import BodyTooSlow, GatewayRefusal, HeadTooSlow, TooManyConnections
 from api.gateway.framing import last_answer
+from api.gateway.occupancy import Leave, Occupancy
 from api.gateway.patience import Patience, Progress
 from api.gateway.reading import StrictReader
 from api.gateway.tarpit import Tarpit
+from runtime.settings import Settings
 
 CUT = Counter(
     "micromart_gateway_connections_cut_total", "Connections ended for what they sent or held", ["reason"]
@@ -30,12 +28,14 @@ class EdgeProtocol(StrictReader):
 
     patience: ClassVar[Patience] = Patience()
     tarpit: ClassVar[Tarpit] = Tarpit()
+    occupancy: ClassVar[Occupancy] = Occupancy()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = self.loop.time()
         patience = self.patience
         self._timer: asyncio.TimerHandle | None = None
+        self._leave: Leave | None = None
         self._last_words: bytes | None = None
         self._hung_up = False
         self._written = 0
@@ -46,15 +46,34 @@ class EdgeProtocol(StrictReader):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._timer = self.loop.call_later(self.patience.look, self._look)
+        try:
+            self._leave = self.occupancy.enter(self._peer)
+        except TooManyConnections as error:
+            self._turn_away(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._leave is not None:
+            self._leave()
         if self._running is not None:
             self._running.disconnected = True
             self._running.message_event.set()
         self.pipeline.clear()
         super().connection_lost(exc)
+
+    @property
+    def _peer(self) -> str:
+        return self.client[0] if self.client else UNKNOWN
+
+    def _turn_away(self, error: TooManyConnections) -> None:
+        """Answer without waiting for a request: one that has to be read is a connection held open."""
+        self._deaf = True
+        self._leave = self.occupancy.be_told()
+        if self._leave is None:
+            self.transport.abort()
+        else:
+            self._say_last(last_answer(error))
 
     def _run(self, cycle: EdgeCycle) -> None:
         self._running = cycle
@@ -93,7 +112,7 @@ class EdgeProtocol(StrictReader):
         words = last_answer(error)
         if self._running is not None or self._next is not None:
             self._last_words = words
-        elif held := self.tarpit.hold(self.client[0] if self.client else UNKNOWN):
+        elif held := self.tarpit.hold(self._peer):
             self.loop.call_later(held, self._say_last, words)
         else:
             self._say_last(words)
@@ -157,3 +176,16 @@ class EdgeProtocol(StrictReader):
             patience.idle if self._written else patience.head
         ):
             self.transport.close()
+
+
+def edge_protocol(settings: Settings) -> type[EdgeProtocol]:
+    """Connections of a gateway, together never more than its settings allow."""
+
+    class Bounded(EdgeProtocol):
+        occupancy = Occupancy(
+            settings.max_connections,
+            settings.max_connections_per_address,
+            is_proxy=Addresses(settings.trusted_proxies).is_proxy,
+        )
+
+    return Bounded

@@ -5,16 +5,19 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 from starlette.types import Message, Send
 from yarl import URL
 
+from api.gateway.breakers import SETTLED, Once, Trial
 from api.gateway.browsers import added_to
 from api.gateway.client import Client
 from api.gateway.errors import BodyTooLarge, BodyTooSlow, ClientLeft, UpstreamTimeout, UpstreamUnavailable
 from api.gateway.exchange import Exchange
 from api.gateway.head import RequestHead, passed_back
+from api.gateway.quotas import without_limits
 from api.gateway.routes import IDEMPOTENT_METHODS, Route
 from api.gateway.upstreams import Instance, Upstream
 from api.gateway.verdicts import Verdict, what_counts
@@ -79,12 +82,14 @@ class Proxy:
         upstream.bulkhead.enter()
         try:
             async with client.waiting(), asyncio.timeout_at(began + first_byte) as timeout:
-                response = await self._response(exchange, route, head, client, upstream)
+                response, trial = await self._response(exchange, route, head, client, upstream)
                 try:
                     if not response.content.is_eof():
-                        endless = response.content_type == EVENT_STREAM
-                        timeout.reschedule(None if endless else began + total)
-                    await _relay(response, exchange, send)
+                        timeout.reschedule(None if _is_endless(response) else began + total)
+                    await _relay(response, trial, exchange, client, send)
+                except BaseException as error:
+                    trial.ended(_verdict(error, client))
+                    raise
                 finally:
                     response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -98,8 +103,8 @@ class Proxy:
 
     async def _response(
         self, exchange: Exchange, route: Route, head: RequestHead, client: Client, upstream: Upstream
-    ) -> aiohttp.ClientResponse:
-        """The answer of the first attempt that gets one."""
+    ) -> tuple[aiohttp.ClientResponse, Trial]:
+        """The answer of the first attempt that gets one, and what its end is to be told to."""
         body = await _body(head, client) if head.has_body else None
         upstream.budget.request()
         tried: list[Instance] = []
@@ -132,7 +137,7 @@ class Proxy:
         upstream: Upstream,
         instance: Instance,
         body: Body,
-    ) -> aiohttp.ClientResponse:
+    ) -> tuple[aiohttp.ClientResponse, Trial]:
         trial = upstream.breaker.admit()
         exchange.attempts += 1
         began = time.perf_counter()
@@ -151,8 +156,12 @@ class Proxy:
         exchange.upstream_seconds = time.perf_counter() - began
         if DRAINING_HEADER in response.headers:
             upstream.leaves(instance)
-        trial.ended(what_counts(response.status, response.headers))
-        return response
+        verdict = what_counts(response.status, response.headers)
+        if verdict is Verdict.SUCCESS and not response.content.is_eof() and not _is_endless(response):
+            # A good head is half of an answer: the service may break off yet.
+            return response, Once(trial)
+        trial.ended(verdict)
+        return response, SETTLED
 
     def _cause(self, error: Exception, route: Route, client: Client) -> Exception:
         """What went wrong, seen from outside; the body's own trouble reaches us as a failed request."""
@@ -167,9 +176,14 @@ class Proxy:
         return UpstreamTimeout(f"The {route.service} service did not answer in time.")
 
 
+def _is_endless(response: aiohttp.ClientResponse) -> bool:
+    """Whether it is a stream of events, which may be open for hours, and must not be a probe for as long."""
+    return response.content_type == EVENT_STREAM
+
+
 def _verdict(error: BaseException, client: Client) -> Verdict:
-    """A client that left, or sent too much or too slowly, says nothing about the service."""
-    if client.left or client.exceeded or client.is_awaited:
+    """A client that left, sends too much, or has to be waited for says nothing about the service."""
+    if client.left or client.exceeded or client.is_awaited or client.is_taking:
         return Verdict.NEUTRAL
     # Cancelled, with the client still there: the service's time is over.
     return Verdict.FAILURE if isinstance(error, asyncio.CancelledError) else what_counts(error)
@@ -195,21 +209,31 @@ async def _body(head: RequestHead, client: Client) -> bytes | AsyncIterator[byte
     return await client.read()
 
 
-async def _relay(response: aiohttp.ClientResponse, exchange: Exchange, send: Send) -> None:
-    headers = added_to(passed_back(response.raw_headers, exchange.request_id), exchange.headers)
+async def _relay(
+    response: aiohttp.ClientResponse, trial: Trial, exchange: Exchange, client: Client, send: Send
+) -> None:
+    """Pass the answer back; its trial has succeeded once the service has said all, whoever takes it yet."""
+    ours = exchange.headers
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        ours = without_limits(ours)
+    headers = added_to(passed_back(response.raw_headers, exchange.request_id), ours)
     start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
     length = response.content_length
     if exchange.method == "HEAD":
+        trial.succeeded()
         await exchange.answer(send, start)
         await send({"type": "http.response.body"})
     elif length is not None and length <= SMALL_BODY_BYTES:
         body = await response.read()
+        trial.succeeded()
         await exchange.answer(send, start)
         await send({"type": "http.response.body", "body": body})
     else:
+        send = client.taking(send)
         await exchange.answer(send, start)
         # Servers keep an answer's head until something follows it, and that may take long.
         await send({"type": "http.response.body", "more_body": True})
         async for chunk in response.content.iter_any():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        trial.succeeded()
         await send({"type": "http.response.body"})

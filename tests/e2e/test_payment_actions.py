@@ -16,6 +16,8 @@ async def waiting(shop: Shop, shopper: Shopper, sku: str) -> tuple[str, str]:
     """A checkout that waits for its buyer: the order's id and where to act."""
     answer = await shopper.buy(await shopper.cart_with(sku), card="tok_action_required")
     assert answer.status == 202, answer.raw
+    steps = {step["name"]: step["state"] for step in answer.body["steps"]}
+    assert (steps["inventory.reserve"], steps["payments.authorize"]) == ("completed", "running")
     assert answer.headers["location"].endswith(answer.body["id"])
     order_id = str(answer.body["id"])
     return order_id, str(answer.body["next_action"]["url"])
@@ -56,6 +58,8 @@ async def test_a_yes_after_the_checkout_was_called_off_holds_nothing(shop: Shop)
     order_id, url = await waiting(shop, customer, sku)
     await customer.call("POST", f"/v1/checkouts/{order_id}/cancel")
     await ends(customer, order_id, "cancelled")
+    cancelled = (await customer.get(f"/v1/orders/{order_id}")).body
+    assert (cancelled["state"], cancelled["cancellation"]) == ("cancelled", {"state": "done"})
 
     assert await act(shop, url, "approve") == 409
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from api.gateway.app import Gateway
-from api.gateway.connection import EdgeProtocol
+from api.gateway.connection import edge_protocol
 from api.gateway.proxy import Timeouts
 from contracts.auth import EndedSession, EndedSessions, StaffAction, StaffActionEnded, StaffActionNoted
 from contracts.topology import SERVICES
@@ -26,7 +26,8 @@ NOWHERE = "redis://127.0.0.1:9"
 ISSUER = Issuer()
 # None of these tests is about limits, and all of them come from one address.
 UNLIMITED = {
-    f"limit_{name}": "1000000/minute" for name in ("sign_in", "read", "write", "checkout", "webhook")
+    f"limit_{name}": "1000000/minute"
+    for name in ("sign_in", "read", "write", "checkout", "webhook", "temporal")
 }
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -115,7 +116,7 @@ def settings(upstream_url: str, **changes: str) -> Settings:
 async def gateway_before(configured: Settings, **timeouts: float) -> AsyncIterator[aiohttp.ClientSession]:
     app = Gateway(configured, timeouts=Timeouts(**timeouts))
     async with (
-        serving(app, protocol=EdgeProtocol) as url,
+        serving(app, protocol=edge_protocol(configured)) as url,
         aiohttp.ClientSession(url, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
         yield client

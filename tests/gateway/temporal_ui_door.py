@@ -15,6 +15,7 @@ from api.gateway.errors import ClientLeft, SessionEnded, refusal_response
 from api.gateway.exchange import Exchange
 from api.gateway.head import RequestHead
 from api.gateway.keys import KeySource, fetch_over
+from api.gateway.limits import open_limiter
 from api.gateway.principal import Principal
 from api.gateway.temporal_ui import SignIn, TemporalUi
 from api.gateway.tokens import TokenVerifier
@@ -24,6 +25,7 @@ from contracts.identity import IDENTITY_HEADER
 from contracts.problems import PROBLEM_JSON, Problem
 from runtime.identity import IdentitySigner
 from runtime.settings import Settings
+from tests.gateway.stand import NOWHERE
 from tests.gateway_peers import Issuer, answer
 from tests.http_server import serving
 
@@ -32,6 +34,7 @@ PUBLIC = "http://shop.example"
 PASSWORD = "correct horse battery"
 ISSUER = Issuer()
 SIGN_IN = "/temporal/sign-in"
+ADDRESS = "203.0.113.7"
 FROM_US = {"Origin": PUBLIC}
 
 
@@ -150,7 +153,8 @@ class Door:
         assert self.browsers is not None
         exchange = Exchange(scope)
         self.exchanges.append(exchange)
-        head = RequestHead(scope, "203.0.113.7")
+        exchange.address = ADDRESS
+        head = RequestHead(scope, ADDRESS)
         exchange.headers.extend(self.browsers.headers(head.origin, authenticated=bool(head.authorization)))
         try:
             response = await self.ui.answer(exchange, scope, head, receive, send)
@@ -163,8 +167,11 @@ class Door:
             await response(scope, receive, send)
 
 
+Opened = tuple[Door, aiohttp.ClientSession]
+
+
 @asynccontextmanager
-async def door_before(ui_url: str, **changes: Any) -> AsyncIterator[tuple[Door, aiohttp.ClientSession]]:
+async def door_before(ui_url: str, **changes: Any) -> AsyncIterator[Opened]:
     """The door on a real socket before a UI, and a client that keeps no cookies by itself."""
     door = Door(FakeAuth(), Trail(), Ended())
     async with AsyncExitStack() as stack:
@@ -173,6 +180,8 @@ async def door_before(ui_url: str, **changes: Any) -> AsyncIterator[tuple[Door, 
             {
                 "temporal_ui_url": ui_url,
                 "cookie_secret": "of-the-gateways",
+                "identity_secret": SECRET,
+                "bus_redis_url": NOWHERE,
                 "public_url": PUBLIC,
                 "cors_origins": "https://friend.example",
             }
@@ -192,6 +201,7 @@ async def door_before(ui_url: str, **changes: Any) -> AsyncIterator[tuple[Door, 
             session,
             principals=People(tokens, door.ended),
             revocations=door.ended,
+            limits=await stack.enter_async_context(open_limiter(settings)),
             sign_in=SignIn(session, changes.get("auth_url", auth_url), tokens, IdentitySigner(SECRET)),
             note_action=door.trail.note,
         )

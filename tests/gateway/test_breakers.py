@@ -38,6 +38,19 @@ async def statuses(client: aiohttp.ClientSession, count: int) -> list[int]:
     return [(await get(client))[0] for _ in range(count)]
 
 
+async def breaks_off(_: Scope, __: Receive, send: Send) -> None:
+    """Answer well, and stop in the middle of the body."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+
+
+async def falls_short(_: Scope, __: Receive, send: Send) -> None:
+    """Say less than was announced, and so little that the gateway waits for all of it."""
+    headers = [(b"content-length", b"10")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+
+
 async def assert_suspended(client: aiohttp.ClientSession) -> None:
     async with client.get("/v1/products") as response:
         assert await problem_of(response) == SUSPENDED
@@ -74,6 +87,54 @@ async def test_a_service_that_takes_too_long_fails(upstream: Upstream, upstream_
         await assert_suspended(client)
 
 
+async def test_a_service_that_breaks_off_in_the_middle_of_its_answers_fails(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    upstream.handle = breaks_off
+    for _ in range(CALLS):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await get(client)
+    await assert_suspended(client)
+    assert len(upstream.requests) == CALLS
+
+
+async def test_a_service_that_says_less_than_it_announced_fails(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    upstream.handle = falls_short
+    assert await statuses(client, CALLS) == [503] * CALLS
+    await assert_suspended(client)
+
+
+async def test_a_service_that_stalls_in_the_middle_of_its_answers_fails(
+    upstream: Upstream, upstream_url: str
+) -> None:
+    async def stalls(scope: Scope, receive: Receive, send: Send) -> None:
+        await breaks_off(scope, receive, send)
+        await upstream.hang(scope, receive, send)
+
+    upstream.handle = stalls
+    async with gateway_before(settings(upstream_url), total=0.3) as client:
+        cut = await asyncio.gather(*(get(client) for _ in range(CALLS)), return_exceptions=True)
+        assert {type(error) for error in cut} == {aiohttp.ClientPayloadError}
+        await assert_suspended(client)
+
+
+async def test_a_service_whose_answers_end_well_does_not_fail(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    async def in_pieces(_: Scope, __: Receive, send: Send) -> None:
+        await breaks_off(_, __, send)
+        await send({"type": "http.response.body", "body": b" and last"})
+
+    upstream.handle = in_pieces
+    assert [await get(client) for _ in range(CALLS)] == [(200, b"first and last")] * CALLS
+    upstream.handle = answers(500)
+    # Of the last ten seconds' answers, half have failed with the last of these only.
+    assert await statuses(client, CALLS) == [500] * CALLS
+    await assert_suspended(client)
+
+
 async def test_a_service_that_takes_no_connections_fails(upstream_url: str) -> None:
     async with gateway_before(settings(upstream_url, products_url=NOBODY)) as client:
         await statuses(client, CALLS)
@@ -103,6 +164,28 @@ async def test_clients_that_leave_do_not_count(client: aiohttp.ClientSession, up
     for request in leaving:
         request.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
+    await until(all_left)
+    upstream.handle = upstream.echo
+    assert (await get(client))[0] == 200
+
+
+async def test_clients_that_leave_in_the_middle_of_an_answer_do_not_count(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    async def goes_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await breaks_off(scope, receive, send)
+        await upstream.hang(scope, receive, send)
+
+    async def read_a_little() -> None:
+        async with client.get("/v1/products") as response:
+            assert await response.content.readany() == b"first"
+            # As the block ends, so does the connection: its answer has not been read to the end.
+
+    async def all_left() -> bool:
+        return upstream.left == CALLS + 5
+
+    upstream.handle = goes_on
+    await asyncio.gather(*(read_a_little() for _ in range(CALLS + 5)))
     await until(all_left)
     upstream.handle = upstream.echo
     assert (await get(client))[0] == 200

@@ -117,6 +117,21 @@ async def test_every_answer_says_how_much_is_left(upstream_url: str) -> None:
             assert response.status == 200
 
 
+async def test_a_service_that_refuses_by_a_limit_of_its_own_is_not_contradicted(
+    upstream: Upstream, upstream_url: str
+) -> None:
+    async def too_many(_: Scope, __: Receive, send: Send) -> None:
+        await answer(send, 429, b"{}", [(b"retry-after", b"60")])
+
+    upstream.handle = too_many
+    async with (
+        gateway_before(settings(upstream_url)) as client,
+        client.post("/v1/auth/login", data=b"{}") as response,
+    ):
+        assert (response.status, response.headers["retry-after"]) == (429, "60")
+        assert not {"ratelimit", "ratelimit-policy"} & {name.lower() for name in response.headers}
+
+
 async def test_whoever_tries_tokens_is_limited_like_a_reader(upstream_url: str) -> None:
     async with gateway_before(settings(upstream_url, limit_read="4/minute")) as client:
         statuses = []

@@ -66,6 +66,15 @@ async def test_a_refusal_tells_how_to_do_better(client: aiohttp.ClientSession) -
         assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
+async def test_two_keys_for_one_checkout_are_refused(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    two = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    async with client.post("/v1/checkouts", data=b"{}", headers=two) as response:
+        assert await problem_of(response) == (400, "request.malformed")
+    assert not upstream.requests
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/../internal", "/v1/products/a%2Fb", "/v1/%2e%2e/x", "/v1/products/a%00"]
 )

@@ -1,10 +1,10 @@
-"""Sessions and signing keys at two gateways before a real auth: sessions end, and keys rotate."""
+"""Sessions and signing keys at two gateways before a real auth: sessions end, keys rotate and are retired."""
 
 import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from tests.http_server import serving
 from tests.polling import until
 
 ME, REFRESH, SESSIONS = "/v1/auth/me", "/v1/auth/refresh", "/v1/auth/sessions"
-ENDED = (401, "auth.session_ended")
+ENDED, INVALID = (401, "auth.session_ended"), (401, "auth.token_invalid")
 # At an edge that did not see it end.
 REFUSED_WITHIN_SECONDS = 5.0
 
@@ -61,6 +61,21 @@ class Platform:
     settings: Settings
     one: Edge
     other: Edge
+
+    async def is_refused_everywhere(self, token: str) -> None:
+        """Return as soon as neither gateway takes it for one of ours any more."""
+
+        async def is_refused() -> bool:
+            codes = {await edge.code("GET", ME, token) for edge in (self.one, self.other)}
+            return codes == {INVALID}
+
+        await until(is_refused, within=REFUSED_WITHIN_SECONDS)
+
+
+def key_of(token: str) -> str:
+    """The id of the key that signed it."""
+    kid: str = jws.extract_compact(token.encode()).headers()["kid"]
+    return kid
 
 
 @pytest.fixture(scope="module")
@@ -176,28 +191,61 @@ class Shopper:
             status, self.tokens = await self.platform.one.call("POST", REFRESH, body=spent)
             assert status == 200
             token = self.tokens["access_token"]
-            kid = jws.extract_compact(token.encode()).headers()["kid"]
+            kid = key_of(token)
             for edge in (self.platform.one, self.platform.other):
                 self.answers[kid, (await edge.call("GET", ME, token))[0]] += 1
 
 
-async def test_a_key_takes_over_under_load_without_one_good_token_refused(
-    platform: Platform, email: str
-) -> None:
-    shoppers = [Shopper(platform, await platform.one.sign_in(f"{number}{email}")) for number in range(4)]
+@asynccontextmanager
+async def going_on(shoppers: list[Shopper]) -> AsyncIterator[None]:
+    """They shop while the block runs."""
     stop = asyncio.Event()
     running = [asyncio.create_task(shopper.run(stop)) for shopper in shoppers]
-    async with open_keys(platform.settings) as keys:
-        following = await keys.rotate(timedelta(seconds=COOLDOWN_SECONDS + 1))
-
-    async def has_taken_over() -> bool:
-        return all(shopper.answers[following.kid, 200] >= 20 for shopper in shoppers)
-
     try:
-        await until(has_taken_over)
+        yield
     finally:
         stop.set()
         await asyncio.gather(*running)
+
+
+async def test_a_key_takes_over_and_the_old_one_goes_under_load_without_one_good_token_refused(
+    platform: Platform, email: str
+) -> None:
+    before = (await platform.one.sign_in(email))["access_token"]
+    shoppers = [Shopper(platform, await platform.one.sign_in(f"{number}{email}")) for number in range(4)]
+    async with open_keys(platform.settings) as keys, going_on(shoppers):
+        following = await keys.rotate(timedelta(seconds=COOLDOWN_SECONDS + 1))
+
+        async def has_taken_over() -> bool:
+            return all(shopper.answers[following.kid, 200] >= 20 for shopper in shoppers)
+
+        await until(has_taken_over)
+        await keys.retire(key_of(before), compromised=True)
+        await platform.is_refused_everywhere(before)
+        answered = [shopper.answers[following.kid, 200] for shopper in shoppers]
+
+        async def go_on() -> bool:
+            now = [shopper.answers[following.kid, 200] for shopper in shoppers]
+            return all(after >= before + 20 for before, after in zip(answered, now, strict=True))
+
+        await until(go_on)
     answers = sum((shopper.answers for shopper in shoppers), Counter())
     assert {status for _, status in answers} == {200}
-    assert len({kid for kid, _ in answers}) == 2
+    assert {kid for kid, _ in answers} == {key_of(before), following.kid}
+
+
+async def test_a_compromised_key_opens_nothing_any_more_and_its_successor_everything(
+    platform: Platform, email: str
+) -> None:
+    token = (await platform.one.sign_in(email))["access_token"]
+    for edge in (platform.one, platform.other):
+        assert await edge.code("GET", ME, token) == (200, None)
+
+    async with open_keys(platform.settings) as keys:
+        await keys.retire(key_of(token), compromised=True)
+
+    await platform.is_refused_everywhere(token)
+    successor = (await platform.one.sign_in(email))["access_token"]
+    assert key_of(successor) != key_of(token)
+    for edge in (platform.one, platform.other):
+        assert await edge.code("GET", ME, successor) == (200, None)

@@ -1,51 +1,17 @@
 """What can be sent over a socket that no client library would send."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.gateway.edge_door import Edge, StrictService, answers, edge_before
-from tests.polling import until
+from tests.gateway.edge_door import Edge, answers
+from tests.gateway.raw_requests import chunked, get, head, post
 
 OK = (200, "")
 MALFORMED = (400, "request.malformed")
 TOO_LARGE = (431, "request.head_too_large")
 NO_ROUTE = (404, "gateway.no_such_route")
 NO_METHOD = (405, "gateway.method_not_allowed")
-TIMEOUT = (408, "request.timeout")
 
 Expected = list[tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-async def door() -> AsyncIterator[Edge]:
-    async with edge_before(StrictService()) as edge:
-        yield edge
-
-
-@pytest.fixture
-def edge(door: Edge) -> Edge:
-    """The door, with a service behind it that has seen nothing yet."""
-    door.service.forget()
-    return door
-
-
-def get(path: str = "/v1/carts/x", *lines: str, version: str = "1.1") -> bytes:
-    return head("GET", path, *lines, version=version)
-
-
-def post(*lines: str, body: str = "") -> bytes:
-    return head("POST", "/v1/carts", *lines) + body.encode("latin-1")
-
-
-def head(method: str, path: str, *lines: str, version: str = "1.1", host: str = "Host: shop") -> bytes:
-    first = [f"{method} {path} HTTP/{version}", *([host] if host else [])]
-    return "\r\n".join([*first, *lines, "", ""]).encode("latin-1")
-
-
-def chunked(body: str, *lines: str) -> bytes:
-    return post("Transfer-Encoding: chunked", *lines, body=body)
 
 
 HELLO = "5\r\nhello\r\n0\r\n\r\n"
@@ -241,72 +207,3 @@ async def test_a_client_of_http_10_gets_no_chunks(edge: Edge) -> None:
     received = await edge.exchange(get("/v1/products", version="1.0"))
     assert b"transfer-encoding" not in received.lower()
     assert received.endswith(b"0123456789abcdef")
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [b"GET /v1/carts/x HTTP/1.1\r\nHost: shop\r\n", b"GET ", get() + b"GET /v1/ca"],
-    ids=["a head", "a first word", "the next head"],
-)
-async def test_a_head_that_does_not_end_is_cut(edge: Edge, sent: bytes) -> None:
-    assert answers(await edge.exchange(sent))[-1] == TIMEOUT
-
-
-async def test_a_head_that_trickles_is_cut(edge: Edge) -> None:
-    reader, writer = await edge.connect()
-    trickle = asyncio.create_task(trickled(writer, b"GET /v1/carts/x HTTP/1.1\r\nHost: shop\r\nX-A: "))
-    assert answers(await reader.read()) == [TIMEOUT]
-    await ended(trickle, writer)
-    assert edge.service.begun == 0
-
-
-async def test_a_connection_that_says_nothing_is_closed(edge: Edge) -> None:
-    assert await edge.exchange(b"") == b""
-
-
-@pytest.mark.parametrize("lines", ["Content-Length: 500", "Transfer-Encoding: chunked"])
-async def test_a_body_that_stalls_is_cut(edge: Edge, lines: str) -> None:
-    assert answers(await edge.exchange(post(lines))) == [TIMEOUT]
-    assert edge.service.whole == []
-
-
-async def test_a_body_that_trickles_is_cut(edge: Edge) -> None:
-    reader, writer = await edge.connect()
-    writer.write(post("Content-Length: 100000"))
-    trickle = asyncio.create_task(trickled(writer, b""))
-    assert answers(await reader.read()) == [TIMEOUT]
-    await ended(trickle, writer)
-    assert edge.service.whole == []
-
-
-async def test_who_does_not_read_the_answer_is_cut_and_holds_nobody(edge: Edge) -> None:
-    edge.service.pieces = 1_000
-    stuck = [await edge.connect() for _ in range(10)]
-    for _, writer in stuck:
-        writer.write(get("/v1/products"))
-    await until(lambda: all_begun(edge, len(stuck)))
-    assert answers(await edge.exchange(get())) == [OK]
-    await until(lambda: all_given_up(edge, len(stuck)))
-    for _, writer in stuck:
-        writer.close()
-
-
-async def all_begun(edge: Edge, count: int) -> bool:
-    return edge.service.begun >= count
-
-
-async def all_given_up(edge: Edge, count: int) -> bool:
-    return edge.service.left == count
-
-
-async def trickled(writer: asyncio.StreamWriter, begin: bytes) -> None:
-    writer.write(begin)
-    while True:
-        writer.write(b"x")
-        await asyncio.sleep(0.05)
-
-
-async def ended(trickle: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
-    trickle.cancel()
-    writer.close()
-    await asyncio.gather(trickle, return_exceptions=True)

@@ -2,97 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from starlette.types import Receive, Scope, Send
 
-from tests.gateway.temporal_ui_door import (
-    FROM_US,
-    SIGN_IN,
-    Door,
-    cookie_of,
-    door_before,
-    form,
-    token_of,
-    without_lifespan,
-)
-from tests.gateway_peers import answer, bearer
-from tests.http_server import serving
+from tests.gateway.fake_temporal_ui import FakeUi
+from tests.gateway.stand import problem_of
+from tests.gateway.temporal_ui_door import FROM_US, SIGN_IN, Door, cookie_of, door_before, form, token_of
+from tests.gateway_peers import bearer
 from tests.polling import until
 
-Opened = tuple[Door, aiohttp.ClientSession]
 
-
-class FakeUi:
-    """Notes what it is sent; under /stream it answers in two pieces, the second when it is told to."""
-
-    def __init__(self) -> None:
-        self.requests: list[Scope] = []
-        self.bodies: list[bytes] = []
-        self.go_on = asyncio.Event()
-        self.left = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await without_lifespan(receive, send)
-            return
-        self.requests.append(scope)
-        self.bodies.append((await receive()).get("body", b""))
-        if scope["path"] == "/temporal/api/stream":
-            await self._stream(send)
-        elif scope["path"] == "/temporal/api/never":
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            self.left += 1
-        else:
-            await answer(send, 200, b"{}", [(b"set-cookie", b"a=b"), (b"content-type", b"application/json")])
-
-    async def _stream(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"first", "more_body": True})
-        await self.go_on.wait()
-        await send({"type": "http.response.body", "body": b"second"})
-
-    def headers(self) -> dict[str, str]:
-        return {name.decode(): value.decode() for name, value in self.requests[-1]["headers"]}
-
-
-@pytest.fixture
-def ui() -> FakeUi:
-    return FakeUi()
-
-
-@pytest.fixture
-async def ui_url(ui: FakeUi) -> AsyncIterator[str]:
-    async with serving(ui) as url:
-        yield f"{url}/temporal"
-
-
-@pytest.fixture
-async def opened(ui_url: str) -> AsyncIterator[Opened]:
-    async with door_before(ui_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(opened: Opened) -> aiohttp.ClientSession:
-    return opened[1]
-
-
-@pytest.fixture
-def door(opened: Opened) -> Door:
-    return opened[0]
-
-
-async def code_of(response: aiohttp.ClientResponse) -> tuple[int, str]:
-    assert response.content_type == "application/problem+json"
-    return response.status, json.loads(await response.read())["code"]
-
-
-async def test_auth_hears_who_signs_in_and_from_where(door: Door, client: aiohttp.ClientSession) -> None:
-    await cookie_of(client, "staff")
+async def test_auth_hears_who_signs_in_and_from_where(door: Door, browser: aiohttp.ClientSession) -> None:
+    await cookie_of(browser, "staff")
     (login,) = door.auth.logins
     assert login["x-forwarded-for"] == "203.0.113.7"
     assert "aiohttp" in login["user-agent"]
@@ -101,8 +23,8 @@ async def test_auth_hears_who_signs_in_and_from_where(door: Door, client: aiohtt
 
 async def test_on_https_the_cookie_keeps_to_https(ui_url: str) -> None:
     async with (
-        door_before(ui_url, public_url="https://shop.example") as (_, client),
-        client.post(
+        door_before(ui_url, public_url="https://shop.example") as (_, browser),
+        browser.post(
             SIGN_IN,
             data={"email": "staff@shop.example", "password": "correct horse battery"},
             headers={"Origin": "https://shop.example"},
@@ -114,8 +36,8 @@ async def test_on_https_the_cookie_keeps_to_https(ui_url: str) -> None:
     assert cookie.endswith("; Max-Age=28800; Path=/temporal; HttpOnly; SameSite=Lax; Secure")
 
 
-async def test_a_wrong_password_gets_the_form_again(client: aiohttp.ClientSession) -> None:
-    async with await form(client, "staff", "wrong", email='"><b>@x') as response:
+async def test_a_wrong_password_gets_the_form_again(browser: aiohttp.ClientSession) -> None:
+    async with await form(browser, "staff", "wrong", email='"><b>@x') as response:
         page = await response.text()
     assert response.status == 401
     assert "set-cookie" not in response.headers
@@ -124,31 +46,31 @@ async def test_a_wrong_password_gets_the_form_again(client: aiohttp.ClientSessio
     assert "wrong" not in page
 
 
-async def test_a_locked_account_is_told_how_long(door: Door, client: aiohttp.ClientSession) -> None:
+async def test_a_locked_account_is_told_how_long(door: Door, browser: aiohttp.ClientSession) -> None:
     door.auth.locked = True
-    async with await form(client, "staff") as response:
+    async with await form(browser, "staff") as response:
         assert (response.status, response.headers["retry-after"]) == (429, "17")
 
 
 async def test_nobody_signs_in_while_auth_is_away(ui_url: str) -> None:
     async with (
-        door_before(ui_url, auth_url="http://127.0.0.1:9") as (_, client),
-        await form(client, "staff") as response,
+        door_before(ui_url, auth_url="http://127.0.0.1:9") as (_, browser),
+        await form(browser, "staff") as response,
     ):
         assert (response.status, response.content_type) == (503, "text/html")
 
 
 async def test_a_customer_does_not_get_in_and_leaves_no_session(
-    door: Door, client: aiohttp.ClientSession
+    door: Door, browser: aiohttp.ClientSession
 ) -> None:
-    async with await form(client, "customer") as response:
+    async with await form(browser, "customer") as response:
         assert response.status == 403
         assert "set-cookie" not in response.headers
     assert door.auth.ended == ["session-customer"]
 
 
-async def test_the_sign_in_leads_to_our_pages_only(client: aiohttp.ClientSession) -> None:
-    async with await form(client, "staff", next="//evil.example/temporal") as response:
+async def test_the_sign_in_leads_to_our_pages_only(browser: aiohttp.ClientSession) -> None:
+    async with await form(browser, "staff", next="//evil.example/temporal") as response:
         assert response.headers["location"] == "/temporal"
 
 
@@ -156,10 +78,10 @@ async def test_the_sign_in_leads_to_our_pages_only(client: aiohttp.ClientSession
     "headers", [{}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
 )
 async def test_another_sites_form_signs_nobody_in(
-    door: Door, client: aiohttp.ClientSession, headers: dict[str, str]
+    door: Door, browser: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
-    async with client.post(SIGN_IN, data={"email": "staff@x", "password": "y"}, headers=headers) as response:
-        assert await code_of(response) == (403, "temporal.cross_site")
+    async with browser.post(SIGN_IN, data={"email": "staff@x", "password": "y"}, headers=headers) as response:
+        assert await problem_of(response) == (403, "temporal.cross_site")
     assert door.auth.logins == []
 
 
@@ -175,16 +97,16 @@ async def test_another_sites_form_signs_nobody_in(
     ],
 )
 async def test_what_is_no_form_of_ours(
-    door: Door, client: aiohttp.ClientSession, content_type: str, body: bytes, expected: tuple[int, str]
+    door: Door, browser: aiohttp.ClientSession, content_type: str, body: bytes, expected: tuple[int, str]
 ) -> None:
     headers = {"Content-Type": content_type} | FROM_US
-    async with client.post(SIGN_IN, data=body, headers=headers) as response:
-        assert await code_of(response) == expected
+    async with browser.post(SIGN_IN, data=body, headers=headers) as response:
+        assert await problem_of(response) == expected
     assert door.auth.logins == []
 
 
-async def test_the_ui_is_sent_nothing_that_is_ours(ui: FakeUi, client: aiohttp.ClientSession) -> None:
-    cookie = await cookie_of(client, "admin")
+async def test_the_ui_is_sent_nothing_that_is_ours(ui: FakeUi, browser: aiohttp.ClientSession) -> None:
+    cookie = await cookie_of(browser, "admin")
     headers = {
         "Cookie": f"{cookie['Cookie']}; theme=dark",
         "Grpc-Metadata-Authorization": "Bearer x",
@@ -193,7 +115,9 @@ async def test_the_ui_is_sent_nothing_that_is_ours(ui: FakeUi, client: aiohttp.C
         "X-Micromart-Identity": "x",
         "Caller-Type": "operator",
     }
-    async with client.post("/temporal/api/v1/x?a=%20b", json={"y": 1}, headers=headers | FROM_US) as response:
+    async with browser.post(
+        "/temporal/api/v1/x?a=%20b", json={"y": 1}, headers=headers | FROM_US
+    ) as response:
         assert response.status == 200
         assert "set-cookie" not in response.headers
     seen = ui.headers()
@@ -206,21 +130,21 @@ async def test_the_ui_is_sent_nothing_that_is_ours(ui: FakeUi, client: aiohttp.C
     assert json.loads(ui.bodies[-1]) == {"y": 1}
 
 
-async def test_an_access_token_ends_at_the_gateway(ui: FakeUi, client: aiohttp.ClientSession) -> None:
-    async with client.get("/temporal/api/v1/x", headers=bearer(token_of("staff"))) as response:
+async def test_an_access_token_ends_at_the_gateway(ui: FakeUi, browser: aiohttp.ClientSession) -> None:
+    async with browser.get("/temporal/api/v1/x", headers=bearer(token_of("staff"))) as response:
         assert response.status == 200
     assert "authorization" not in ui.headers()
 
 
-async def test_what_the_ui_says_first_is_passed_on_first(ui: FakeUi, client: aiohttp.ClientSession) -> None:
-    async with client.get("/temporal/api/stream", headers=bearer(token_of("staff"))) as response:
+async def test_what_the_ui_says_first_is_passed_on_first(ui: FakeUi, browser: aiohttp.ClientSession) -> None:
+    async with browser.get("/temporal/api/stream", headers=bearer(token_of("staff"))) as response:
         assert await response.content.readexactly(5) == b"first"
         ui.go_on.set()
         assert await response.read() == b"second"
 
 
-async def test_a_reader_that_leaves_is_not_waited_for(ui: FakeUi, client: aiohttp.ClientSession) -> None:
-    asking = asyncio.create_task(client.get("/temporal/api/never", headers=bearer(token_of("staff"))))
+async def test_a_reader_that_leaves_is_not_waited_for(ui: FakeUi, browser: aiohttp.ClientSession) -> None:
+    asking = asyncio.create_task(browser.get("/temporal/api/never", headers=bearer(token_of("staff"))))
 
     async def asked() -> bool:
         return bool(ui.requests)
@@ -235,16 +159,16 @@ async def test_a_reader_that_leaves_is_not_waited_for(ui: FakeUi, client: aiohtt
 
 async def test_a_body_beyond_the_limit_is_refused(ui_url: str, ui: FakeUi) -> None:
     async with (
-        door_before(ui_url, max_body_bytes=1_024) as (_, client),
-        client.post("/temporal/api/v1/x", data=b"x" * 1_025, headers=bearer(token_of("admin"))) as response,
+        door_before(ui_url, max_body_bytes=1_024) as (_, browser),
+        browser.post("/temporal/api/v1/x", data=b"x" * 1_025, headers=bearer(token_of("admin"))) as response,
     ):
-        assert await code_of(response) == (413, "request.too_large")
+        assert await problem_of(response) == (413, "request.too_large")
     assert ui.requests == []
 
 
-async def test_without_the_ui_the_answer_is_a_problem(client: aiohttp.ClientSession, ui_url: str) -> None:
+async def test_without_the_ui_the_answer_is_a_problem(browser: aiohttp.ClientSession, ui_url: str) -> None:
     async with (
         door_before("http://127.0.0.1:9/temporal") as (_, lonely),
         lonely.get("/temporal/", headers=bearer(token_of("staff"))) as response,
     ):
-        assert await code_of(response) == (503, "temporal.ui_unavailable")
+        assert await problem_of(response) == (503, "temporal.ui_unavailable")

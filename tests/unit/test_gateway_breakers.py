@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 from prometheus_client import REGISTRY
 
-from api.gateway.breakers import STATE, Breaker, State, Trial
+from api.gateway.breakers import STATE, Breaker, Once, State, Trial
 from api.gateway.errors import UpstreamSuspended
 from api.gateway.verdicts import Verdict
 
@@ -90,13 +90,15 @@ class Beside(RuleBasedStateMachine):
         """One request that was let through, or none, as the model has it."""
         wait = self._wait_in_the_model()
         if wait is None:
-            return [(self.breaker.admit(), self.stay)]
+            return [(Once(self.breaker.admit()), self.stay)]
         assert opened(self.breaker) == wait
         return []
 
     def _end(self, begun: Begun, verdict: Verdict) -> None:
         trial, stay = begun
         trial.ended(verdict)
+        # Whoever ends it again, when its answer's way is over, changes nothing.
+        trial.failed()
         if stay != self.stay:
             return
         if self.state is State.CLOSED:
