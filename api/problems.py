@@ -1,14 +1,23 @@
 """Every error leaves an API as problem+json through this one place."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.field_problems import field_problems
 from contracts.errors import DomainError, FieldProblem, Kind, Refusal
 from contracts.problems import PROBLEM_JSON, Problem
+
+# More than anybody mends at once. A body may have thousands of faults, and to tell of each would take all of the
+# service's time: what lies beyond these is not looked at.
+MOST_FAULTS = 100
+MOST_PROBLEMS = 20
+LONGEST_PLACE = 200
 
 _HTTP_CODES = {
     HTTPStatus.NOT_FOUND: ("request.no_such_route", Kind.NOT_FOUND),
@@ -42,21 +51,38 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = [
-        FieldProblem(at="/" + "/".join(str(part) for part in item["loc"]), message=item["msg"])
-        for item in error.errors()
-    ]
-    if any(item["type"] == "json_invalid" for item in error.errors()):
+    faults = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in faults):
         return problem_response(
             Refusal(code="request.malformed", kind=Kind.MALFORMED, detail="The body is not valid JSON.")
+        )
+    # What is not declared as JSON is handed on unread.
+    if isinstance(error.body, bytes):
+        return problem_response(
+            Refusal(
+                code="request.invalid",
+                kind=Kind.INVALID,
+                detail="The body is not read: send JSON, and say so with `Content-Type: application/json`.",
+            )
         )
     return problem_response(
         Refusal(
             code="request.invalid",
             kind=Kind.INVALID,
             detail="The request does not have the shape that this route takes.",
-            errors=tuple(problems),
+            errors=_first_problems(faults, error.body),
         )
+    )
+
+
+def _first_problems(faults: Sequence[Any], body: object) -> tuple[FieldProblem, ...]:
+    """The first few; of a place that somebody made very long, how it begins."""
+    found = field_problems(faults[:MOST_FAULTS], body)[:MOST_PROBLEMS]
+    return tuple(
+        FieldProblem(at=f"{one.at[:LONGEST_PLACE]}...", message=one.message)
+        if len(one.at) > LONGEST_PLACE
+        else one
+        for one in found
     )
 
 

@@ -30,7 +30,7 @@ class PublicKey(BaseModel):
 
 # How long whoever verifies our tokens may go on with the keys that they have.
 KEY_SET_MAX_AGE_SECONDS = 300
-# How long the end of a session is told and remembered: longer than all that opens doors in its name lives.
+# How long the end of a session or a signing key is told: longer than all that opens doors by it lives.
 ENDED_SESSIONS_KEPT_SECONDS = 9 * 3_600
 API_KEY_PREFIX = "mmk_"
 
@@ -79,12 +79,17 @@ class EndedSession(BaseModel):
 
 
 class EndedSessions(BaseModel):
-    """GET /internal/sessions/ended?after=: the sessions that ended since then, and how late it is at auth."""
+    """GET /internal/sessions/ended?after=: the sessions that ended since then, and how late it is at auth.
+
+    With the ids of all signing keys that were retired lately, whatever was asked for.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     items: tuple[EndedSession, ...]
     now: datetime
+    # An auth that is older than this field tells of none.
+    retired_keys: frozenset[str] = frozenset()
 
 
 class StaffAction(BaseModel):

@@ -81,7 +81,8 @@ class StepState(StrEnum):
 class Step(BaseModel):
     """One step as people look at it: in the REST API, in the Temporal UI, in the order's own row."""
 
-    model_config = ConfigDict(frozen=True)
+    # Whoever is shown a step is shown all of its fields.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
     name: StepName
     state: StepState = StepState.WAITING

@@ -1,10 +1,9 @@
 """The envelope of every event: CloudEvents 1.0 attributes, a sequence per subject, a trace."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 
 class EventData(BaseModel):
@@ -30,7 +29,7 @@ class Event(BaseModel):
     source: str
     subject: str
     sequence: int
-    time: datetime
+    time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
     data: dict[str, JsonValue]
     traceparent: str | None = None
@@ -42,7 +41,7 @@ class Event(BaseModel):
         *,
         subject: str,
         sequence: int,
-        time: datetime,
+        time: AwareDatetime,
         data: EventData,
     ) -> "Event":
         """An event of the service that its type names first (`orders` says `order.*`)."""

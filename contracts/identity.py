@@ -11,6 +11,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+# Admins may do all that staff may.
+STAFF_ROLES = frozenset({Role.STAFF, Role.ADMIN})
+
+
 class Identity(BaseModel):
     """A caller whose access token held at the edge."""
 
@@ -22,8 +26,7 @@ class Identity(BaseModel):
 
     @property
     def is_staff(self) -> bool:
-        """Admins may do all that staff may."""
-        return bool(self.roles & {Role.STAFF, Role.ADMIN})
+        return bool(self.roles & STAFF_ROLES)
 
 
 IDENTITY_HEADER = "x-micromart-identity"

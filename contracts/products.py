@@ -5,16 +5,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.events import EventData
-from contracts.money import Money, Sku
+from contracts.money import AddressableSku, Money, Sku
+from contracts.text import Line
 
 MAX_PRICE = 1_000_000_000
 MAX_QUOTED_SKUS = 100
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64, examples=["moka-pot-3-cup"])]
-# One line with something to read on it; control characters would break lists that sort by title.
-Title = Annotated[
-    str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", min_length=1, max_length=200)
-]
 Description = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=5_000)]
 Image = Annotated[
     str, Field(pattern=r"^(https?:/)?/[^\s\x00]+$", max_length=500, examples=["/images/moka-pot-3-cup.jpg"])
@@ -33,12 +30,17 @@ class Variant(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sku: Sku
-    title: Title
+    title: str
     price: Price
 
 
 class NewVariant(Variant):
+    """A variant that is to be sold: stored ones may have been let in by older rules."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sku: AddressableSku
+    title: Line
 
 
 def _sellable(variants: tuple[NewVariant, ...]) -> tuple[NewVariant, ...]:
@@ -59,7 +61,7 @@ class NewProduct(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     slug: Slug
-    title: Title
+    title: Line
     description: Description
     category: Slug
     images: Images = ()
@@ -72,7 +74,7 @@ class ProductChanges(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     slug: Slug | None = None
-    title: Title | None = None
+    title: Line | None = None
     description: Description | None = None
     category: Slug | None = None
     images: Images | None = None
@@ -92,7 +94,7 @@ class NewCategory(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     slug: Slug
-    title: Title
+    title: Line
     description: Description = ""
 
 

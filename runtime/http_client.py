@@ -10,9 +10,12 @@ from contracts.errors import Refusal, Refused, Unavailable
 from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity
 from contracts.problems import Problem, kind_of
 from runtime.identity import IdentitySigner
+from runtime.logs import get_logger
 from runtime.service_identity import ServiceNotAllowed, ServiceProof, UnknownService
 from runtime.settings import Settings
 from runtime.trace import TRACEPARENT_HEADER, current_traceparent
+
+log = get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -23,8 +26,8 @@ _NOT_OURS = frozenset({UnknownService.code, ServiceNotAllowed.code})
 class ServiceClient:
     """A peer service by its base URL and name; its refusals are raised here as what they were there.
 
-    Errors name the peer and never the path, which may hold a guest's cart id. Only one that passes a caller
-    on is given a signer.
+    Errors name the peer and never its address, which is ours to know, or the path, which may hold a guest's
+    cart id. Only one that passes a caller on is given a signer.
     """
 
     def __init__(
@@ -87,22 +90,34 @@ class ServiceClient:
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{self._base_url} did not answer in time") from error
+            self._report(type(error).__name__)
+            raise Unavailable(f"the {self._peer} service did not answer in time") from error
         if response.status >= 400:
-            raise _refusal_in(raw, response.status, self._base_url)
+            raise self._refusal_in(raw, response.status)
         try:
             return answer.model_validate_json(raw)
         except ValidationError as error:
-            raise Unavailable(f"{self._base_url} answered what this version does not understand") from error
+            self._report(f"answered {response.status}, which cannot be read")
+            raise Unavailable(
+                f"the {self._peer} service answered what this version does not understand"
+            ) from error
 
+    def _refusal_in(self, raw: bytes, status: int) -> Exception:
+        try:
+            problem = Problem.model_validate_json(raw)
+        except ValidationError:
+            reason = f"answered {status} without a problem"
+        else:
+            if status < 500 and problem.code not in _NOT_OURS:
+                return Refused(
+                    Refusal(
+                        code=problem.code, kind=kind_of(status), detail=problem.detail, errors=problem.errors
+                    )
+                )
+            reason = f"answered {status} {problem.code}: {problem.detail}"
+        self._report(reason)
+        return Unavailable(f"the {self._peer} service does not work, try again")
 
-def _refusal_in(raw: bytes, status: int, peer: str) -> Exception:
-    try:
-        problem = Problem.model_validate_json(raw)
-    except ValidationError:
-        return Unavailable(f"{peer} answered {status}")
-    if status >= 500 or problem.code in _NOT_OURS:
-        return Unavailable(f"{peer}: {problem.detail}")
-    return Refused(
-        Refusal(code=problem.code, kind=kind_of(status), detail=problem.detail, errors=problem.errors)
-    )
+    def _report(self, reason: str) -> None:
+        """Where and why it failed is for us to know: what is raised may be told to buyers."""
+        log.warning("a peer failed", peer=self._peer, address=self._base_url, reason=reason)

@@ -87,4 +87,4 @@ async def _heard() -> AsyncIterator[None]:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             yield
     except (TimeoutError, RPCError, RuntimeError) as error:
-        raise Unavailable(f"Temporal cannot be reached: {str(error)[:200] or 'too slow'}") from error
+        raise Unavailable("Temporal cannot be reached, try again") from error

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from api.caller import OptionalCaller
-from contracts.money import Sku
+from contracts.money import AddressableSku
 from services.carts.cart import NamedCart
 from services.carts.service import CartService
 
@@ -21,4 +21,4 @@ async def _named(cart_id: Annotated[str, Path(max_length=64)], caller: OptionalC
 
 Carts = Annotated[CartService, Depends(_service)]
 Named = Annotated[NamedCart, Depends(_named)]
-SkuPath = Annotated[Sku, Path()]
+SkuPath = Annotated[AddressableSku, Path()]

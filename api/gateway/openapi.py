@@ -18,6 +18,8 @@ _METHODS = frozenset(method.lower() for method in HTTPMethod)
 _PARAMETER = re.compile(r"{[^}]*}")
 # What FastAPI documents for invalid requests by default; we answer them with a problem.
 _FRAMEWORK_ERROR = "HTTPValidationError"
+# Services say why they refuse; how a refusal looks is the same everywhere.
+_PROBLEM: Object = {"content": {PROBLEM_JSON: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}}
 _BEARER: JsonValue = {"bearerAuth": []}
 _SECURITY_SCHEMES: Object = {
     "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -60,10 +62,7 @@ def merge(documents: Mapping[str, Object], routes: Iterable[Route], unavailable:
         "components": {
             "schemas": _reachable(schemas, paths),
             "responses": {
-                "Problem": {
-                    "description": "A refusal or a failure (RFC 9457)",
-                    "content": {PROBLEM_JSON: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}},
-                }
+                "Problem": {"description": "A refusal or a failure (RFC 9457)", **_PROBLEM},
             },
             "securitySchemes": _SECURITY_SCHEMES,
         },
@@ -93,8 +92,8 @@ def _operation(operation: Object, route: Route) -> Object:
     security: list[JsonValue] = [_BEARER] if route.access is not Access.ANYONE else [{}, _BEARER]
     if len(kept) < len(parameters):
         security.append({"orderToken": []})
-    responses = {
-        status: response
+    responses: Object = {
+        status: as_object(response) | _PROBLEM if status.startswith(("4", "5")) else response
         for status, response in as_object(operation.get("responses")).items()
         if _FRAMEWORK_ERROR not in _names_in(response)
     }

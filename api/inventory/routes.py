@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from api.caller import OptionalCaller, Staff, called_by
 from api.inventory.views import AdjustStock, SetStock, StockView
 from contracts.inventory import StockLevel, StockLevels, StockQuery
-from contracts.money import Sku
+from contracts.money import AddressableSku
 from services.inventory.service import InventoryService
 
 
@@ -17,7 +17,7 @@ def _service(request: Request) -> InventoryService:
 
 
 Inventory = Annotated[InventoryService, Depends(_service)]
-SkuPath = Annotated[Sku, Path()]
+SkuPath = Annotated[AddressableSku, Path()]
 
 router = APIRouter(prefix="/v1/inventory", tags=["inventory"])
 internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[called_by("products")])

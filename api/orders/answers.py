@@ -1,14 +1,41 @@
 """What a checkout's client is answered: rendered once, stored under the key, repeated byte for byte."""
 
 from http import HTTPStatus
+from typing import Any
 
 from starlette.responses import Response
 
 from api.orders.views import CheckoutView
-from contracts.checkout import CANCELLED, CheckoutState
+from contracts.checkout import CANCELLED, CheckoutState, Step
 from contracts.problems import PROBLEM_JSON, Problem
 from services.orders.order import Order
 
+_LOCATION = {
+    "Location": {
+        "description": "The checkout",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    }
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which to look there",
+        "required": True,
+        "schema": {"type": "integer"},
+    }
+}
+# How the route documents its answers; what a refusal looks like is the same everywhere.
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    201: {"description": "Confirmed", "headers": _LOCATION},
+    202: {"description": "Still running", "headers": _LOCATION | _RETRY_AFTER, "model": CheckoutView},
+    400: {"description": "`idempotency.missing`, or the request cannot be read"},
+    402: {"description": "`payments.declined`"},
+    409: {
+        "description": "`inventory.out_of_stock`, `checkout.cart_changed`, `checkout.cart_in_use`,"
+        " or the checkout was called off"
+    },
+    422: {"description": "`idempotency.mismatch`, `checkout.cart_empty`, or a field is not what it must be"},
+}
 _RUNNING = (CheckoutState.RUNNING, CheckoutState.NEEDS_OPERATOR)
 
 
@@ -47,13 +74,13 @@ def respond(status: int, body: bytes, order_id: str, access_token: str | None) -
     )
 
 
-def still_running(order: Order, access_token: str | None) -> Response:
+def still_running(order: Order, steps: tuple[Step, ...], access_token: str | None) -> Response:
     """202: the checkout goes on; where to look and when."""
-    body = _body(CheckoutView.of(order, order.steps))
+    body = _body(CheckoutView.of(order, steps))
     response = respond(HTTPStatus.ACCEPTED, body, order.id, access_token)
     response.headers["retry-after"] = "1"
     return response
 
 
 def _body(view: CheckoutView) -> bytes:
-    return view.model_dump_json(exclude_none=True).encode()
+    return view.model_dump_json().encode()

@@ -45,7 +45,7 @@ class ChangeDesk:
             try:
                 await self._workflows.cancel(order.cancellation())
             except Unavailable as error:
-                log.warning("the reconciler will start the cancellation", reason=error.detail)
+                log.warning("the reconciler will start the cancellation", reason=repr(error.__cause__))
         return order
 
     async def refund(self, request: RefundRequest) -> Refund:
@@ -55,7 +55,7 @@ class ChangeDesk:
             try:
                 await self._workflows.refund(refund.order(current_traceparent()))
             except Unavailable as error:
-                log.warning("the reconciler will start the refund", reason=error.detail)
+                log.warning("the reconciler will start the refund", reason=repr(error.__cause__))
         return refund
 
     async def resume(self, order_id: str) -> Order:

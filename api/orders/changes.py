@@ -1,11 +1,16 @@
 """The routes of what happens to an order after its checkout."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 
 from api.caller import Staff
-from api.orders.dependencies import AnyVisitor, Changes, Desk, OrderId
+from api.orders.dependencies import (
+    AnyVisitor,
+    Changes,
+    Desk,
+    IdempotencyKey,
+    OrderId,
+    documented_key,
+)
 from api.orders.views import CheckoutView, OrderView, RefundBody, RefundView, ResolveBody
 from contracts.checkout import Resolution
 from services.orders import rules
@@ -21,14 +26,18 @@ async def cancel_order(order_id: OrderId, changes: Changes, visitor: AnyVisitor)
     return OrderView.of(order, await changes.refunds_of(order))
 
 
-@router.post("/v1/admin/orders/{order_id}/refund", status_code=202, response_model_exclude_none=True)
+@router.post(
+    "/v1/admin/orders/{order_id}/refund",
+    status_code=202,
+    openapi_extra=documented_key(required=False),
+)
 async def refund_order(
     order_id: OrderId,
     body: RefundBody,
     desk: Desk,
     changes: Changes,
     staff: Staff,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> RefundView:
     """Give back a part or all of what was captured, once per Idempotency-Key where one is sent."""
     key = rules.valid_key(idempotency_key) if idempotency_key is not None else None
@@ -48,11 +57,10 @@ async def refund_order(
 @router.post(
     "/v1/admin/checkouts/{order_id}/resume",
     status_code=202,
-    response_model_exclude_none=True,
     tags=["checkouts"],
 )
 async def resume_checkout(order_id: OrderId, desk: Desk, changes: Changes, staff: Staff) -> CheckoutView:
-    """Try again now what keeps failing of a checkout, or of a cancellation, that needs an operator."""
+    """Try again now what keeps failing of a checkout, cancellation or refund that needs an operator."""
     order = await changes.resume(order_id)
     return CheckoutView.of(order, await desk.steps_of(order))
 
@@ -60,12 +68,11 @@ async def resume_checkout(order_id: OrderId, desk: Desk, changes: Changes, staff
 @router.post(
     "/v1/admin/checkouts/{order_id}/resolve",
     status_code=202,
-    response_model_exclude_none=True,
     tags=["checkouts"],
 )
 async def resolve_checkout(
     order_id: OrderId, body: ResolveBody, desk: Desk, changes: Changes, staff: Staff
 ) -> CheckoutView:
-    """Take for done what keeps failing of a checkout, or of a cancellation: it was settled by hand."""
+    """Take for done what keeps failing of a checkout, cancellation or refund: it was settled by hand."""
     order = await changes.resolve(order_id, Resolution(note=body.note, by=staff.subject))
     return CheckoutView.of(order, await desk.steps_of(order))

@@ -72,7 +72,7 @@ class CheckoutDesk:
                 await self._intake.settle_cart(order)
         token = None if buyer.identity else self._tokens.token_for(record.order_id)
         if record.answer is None:
-            return answers.still_running(order, token)
+            return answers.still_running(order, await self.steps_of(order), token)
         return answers.respond(*record.answer, record.order_id, token)
 
     async def cancel(self, order_id: str, visitor: Visitor) -> Order:

@@ -1,16 +1,19 @@
 """What the orders API takes and answers."""
 
+import operator
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, EmailStr, Field
+from pydantic import BaseModel, Field
 
 from api.requests import RequestBody
 from contracts.checkout import CheckoutState, Step
+from contracts.country import Country
+from contracts.email_address import EmailAddress
 from contracts.money import Money
 from contracts.orders import CancellationState, OrderState, RefundState
-from contracts.text import Line
+from contracts.text import Line, OptionalLine
 from services.orders.order import PlaceOrder, ShippingAddress
 
 if TYPE_CHECKING:
@@ -27,10 +30,10 @@ class AddressBody(RequestBody):
 
     name: Line
     line1: Line
-    line2: Line | None = None
+    line2: OptionalLine = None
     city: Line
     postal_code: Annotated[Line, Field(max_length=20)]
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["DE"])]
+    country: Country
 
 
 class PaymentMethodBody(RequestBody):
@@ -43,7 +46,7 @@ class PlaceCheckout(RequestBody):
     """Buy this cart."""
 
     cart_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-    email: Annotated[EmailStr, Field(max_length=254)]
+    email: EmailAddress
     shipping_address: AddressBody
     payment_method: PaymentMethodBody
     expected_total: Money | None = None
@@ -98,10 +101,14 @@ class CheckoutView(BaseModel):
     state: CheckoutState
     steps: tuple[Step, ...]
     total: Money
-    refusal: str | None = Field(default=None, description="the code of what it ended with, if it was refused")
-    next_action: NextAction | None = None
-    temporal_url: str | None = None
-    access_token: str | None = None
+    refusal: str | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="the code of what it ended with, if it was refused",
+    )
+    next_action: NextAction | None = Field(default=None, exclude_if=_is_none)
+    temporal_url: str | None = Field(default=None, exclude_if=_is_none)
+    access_token: str | None = Field(default=None, exclude_if=_is_none)
 
     @classmethod
     def of(cls, order: "Order", steps: tuple[Step, ...], *, temporal_url: str | None = None) -> Self:
@@ -146,10 +153,11 @@ class CancellationView(BaseModel):
 
     state: CancellationState
     reason: str | None = Field(default=None, exclude_if=_is_none)
+    needs_operator: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class RefundView(BaseModel):
-    """One refund; `refusal` is the code of why it was not made."""
+    """One refund; `refusal` says why it was not made, `needs_operator` is there while it keeps failing."""
 
     id: str
     order_id: str
@@ -157,6 +165,7 @@ class RefundView(BaseModel):
     state: RefundState
     reason: str
     refusal: str | None = Field(default=None, exclude_if=_is_none)
+    needs_operator: bool = Field(default=False, exclude_if=operator.not_)
     created_at: datetime
 
     @classmethod
@@ -168,6 +177,7 @@ class RefundView(BaseModel):
             state=refund.state,
             reason=refund.reason,
             refusal=refund.refusal.code if refund.refusal else None,
+            needs_operator=refund.needs_operator,
             created_at=refund.created_at,
         )
 
@@ -190,7 +200,7 @@ class OrderView(BaseModel):
     @classmethod
     def of(cls, order: "Order", refunds: Iterable["Refund"]) -> Self:
         """The order with those of the refunds that are its own."""
-        cancellation = order.cancellation_state
+        cancellation = order.wish_to_cancel
         return cls(
             id=order.id,
             state=order.state.public,
@@ -198,7 +208,11 @@ class OrderView(BaseModel):
             total=order.total,
             payment=PartView(state=order.payment_state),
             fulfilment=PartView(state=order.fulfilment_state),
-            cancellation=CancellationView(state=cancellation, reason=order.cancellation_reason)
+            cancellation=CancellationView(
+                state=cancellation,
+                reason=order.cancellation_reason,
+                needs_operator=order.needs_operator,
+            )
             if cancellation is not None
             else None,
             refunds=[RefundView.of(refund) for refund in refunds if refund.order_id == order.id],

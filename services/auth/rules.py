@@ -3,23 +3,20 @@
 import hashlib
 import unicodedata
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import SecretStr
 
+from contracts.email_address import EMAIL_MAX_LENGTH, read_email
 from services.auth.common_passwords import is_common
 from services.auth.errors import CommonPassword, InvalidEmail, InvalidName, InvalidPassword
 
 PASSWORD_LENGTH = range(8, 129)
 NAME_MAX_LENGTH = 200
-EMAIL_MAX_LENGTH = 254
 
 
 def normalised_email(email: str) -> str | None:
     """The one spelling that an account is stored under; None for what is no address."""
-    try:
-        # `.test` names are nobody's (RFC 6761), so that they are let in for rehearsals; DNS is never asked.
-        found = validate_email(email.strip(), check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
+    found = read_email(email)
+    if found is None:
         return None
     lowered = found.normalized.lower()
     # A few letters grow when lowered.

@@ -1,15 +1,16 @@
 """Notifications' decisions, pure."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import SecretStr
 
 from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED
 from contracts.checkout import CANCELLED, EXPIRED
+from contracts.email_address import read_email
 from contracts.money import Money
 from contracts.orders import ORDER_CANCELLED, ORDER_CONFIRMED, ORDER_REJECTED
 from services.notifications.errors import Bounced
@@ -42,6 +43,10 @@ ABOUT_LINKS = {
 # The shop's pages that a link opens; its secret stands behind the #, which no server and no Referer is told.
 _PAGES = {Template.RESET_PASSWORD: "reset-password", Template.VERIFY_EMAIL: "verify-email"}
 
+_LONGEST_NAME = 60
+# What a mail program makes a link of, or dials.
+_LINKED = re.compile(r"[/:@\\]|\w\.\w{2,}|\d{4}")
+
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 _REASONS = {
     "payments.declined": "Your bank did not approve the payment.",
@@ -69,11 +74,10 @@ def domain_of(mail_from: str) -> str | None:
 
 def deliverable(address: str) -> str:
     """The address as SMTP takes it, its domain in ASCII; Bounced where it is none."""
-    try:
-        valid = validate_email(address, check_deliverability=False)
-    except EmailNotValidError:
-        raise Bounced("this is no mail address") from None
-    return valid.ascii_email or valid.normalized
+    found = read_email(address)
+    if found is None:
+        raise Bounced("this is no mail address")
+    return found.ascii_email or found.normalized
 
 
 def reason_text(code: str | None) -> str | None:
@@ -98,6 +102,13 @@ def moment_text(moment: datetime) -> str:
     """A time as a reader takes it in: 22 November 2026, 09:05 UTC."""
     utc = moment.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+def name_to_greet(name: str | None) -> str | None:
+    """The name, unless it is long or a link: then it is somebody else's message, which we are to deliver."""
+    if name is None or len(name) > _LONGEST_NAME or _LINKED.search(name):
+        return None
+    return name
 
 
 def one_line(text: str) -> str:

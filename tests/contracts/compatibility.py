@@ -28,7 +28,7 @@ def fields_sent(schema: Mapping[str, Any], definitions: Mapping[str, Any], at: s
 def _fields(
     schema: Mapping[str, Any], definitions: Mapping[str, Any], at: str, *, sent: bool
 ) -> Iterator[tuple[str, str]]:
-    alternatives = list(_alternatives(schema, definitions))
+    alternatives = list(forms_of(schema, definitions))
     if at:
         yield at, " or ".join(sorted({_type(one, values=sent) for one in alternatives}))
     for one in alternatives:
@@ -41,13 +41,13 @@ def _fields(
             yield from _fields(others, definitions, f"{at}{{}}", sent=sent)
 
 
-def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def forms_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The schema behind its references, once for each form that it may take."""
     if "$ref" in schema:
-        yield from _alternatives(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        yield from forms_of(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     elif "anyOf" in schema:
         for option in schema["anyOf"]:
-            yield from _alternatives(option, definitions)
+            yield from forms_of(option, definitions)
     else:
         yield schema
 

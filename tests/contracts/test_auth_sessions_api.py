@@ -130,6 +130,14 @@ async def test_anothers_session_is_not_found(client: Client) -> None:
     assert (await client.call("POST", REFRESH, body={"refresh_token": tokens["refresh_token"]}))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("id_", "refusal"),
+    [("x" * 64, (404, "auth.session_unknown")), ("x" * 65, (422, "request.invalid"))],
+)
+async def test_a_sessions_id_has_an_end(client: Client, id_: str, refusal: tuple[int, str]) -> None:
+    assert await client.refusal("DELETE", f"{SESSIONS}/{id_}", NOBODY) == refusal
+
+
 async def test_i_sign_out_everywhere(client: Client) -> None:
     sessions = [await client.signed_in() for _ in range(2)]
     assert (await client.call("DELETE", SESSIONS, sessions[0][1]))[0] == 204

@@ -11,6 +11,7 @@ from api.gateway.openapi import Object, merge
 from api.gateway.routes import ROUTES
 from contracts.topology import SERVICES
 from runtime.settings import Settings
+from tests.contracts.bounds import is_endless
 from tests.contracts.compatibility import (
     fields_read,
     fields_sent,
@@ -56,8 +57,8 @@ PROMISED_ROUTES = [
 
 
 @pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    """What GET /openapi.json answers while every service is there."""
+def documents() -> dict[str, Any]:
+    """What each service says of itself."""
     secret = SecretStr("no server is asked for a document")
     settings = Settings(
         identity_secret=secret,
@@ -66,10 +67,16 @@ def document() -> dict[str, Any]:
         auth_key_secret=secret,
         psp_webhook_secret=secret,
     )
-    documents: dict[str, Object] = {}
+    documents: dict[str, Any] = {}
     for service in SERVICES:
         module = import_module(f"api.{service.name}.app")
         documents[service.name] = getattr(module, f"{service.name}_app")(settings).openapi()
+    return documents
+
+
+@pytest.fixture(scope="module")
+def document(documents: dict[str, Any]) -> Object:
+    """What GET /openapi.json answers while every service is there."""
     return merge(documents, ROUTES, ())
 
 
@@ -145,6 +152,65 @@ def test_every_route_stands_in_the_snapshot(operations: dict[str, Any]) -> None:
     assert operations.keys() <= kept.keys(), unkept(OPENAPI, operations, kept)
 
 
+def test_every_text_outside_of_a_body_has_an_end(documents: dict[str, Any]) -> None:
+    """Of path, query and headers alike; the services' own documents have what the gateway's leaves out."""
+    endless = [
+        f"{method.upper()} {path}: {one['in']}.{one['name']}"
+        for document in documents.values()
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        for one in operation.get("parameters", ())
+        if is_endless(one["schema"], document["components"]["schemas"])
+    ]
+    assert not endless, f"give these a max_length or a pattern with an end: {', '.join(endless)}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string"}, True),
+        ({"type": "string", "pattern": "^[a-z]+$"}, True),
+        ({"type": "string", "pattern": "^[a-z]{1,}$"}, True),
+        ({"type": "string", "pattern": "[a-z]{1,64}"}, True),
+        ({"type": "string", "pattern": "^[a-z]$|b"}, True),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, True),
+        ({"type": "array", "items": {"type": "string"}}, True),
+        ({"$ref": "#/components/schemas/Any"}, True),
+        ({}, True),
+        ({"type": "string", "maxLength": 64}, False),
+        ({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}, False),
+        ({"type": "string", "format": "date-time"}, False),
+        ({"enum": ["price"], "type": "string"}, False),
+        ({"anyOf": [{"type": "string", "maxLength": 64}, {"type": "null"}]}, False),
+        ({"type": "integer"}, False),
+    ],
+)
+def test_the_check_knows_what_has_an_end(schema: dict[str, Any], expected: bool) -> None:
+    assert is_endless(schema, {"Any": {"type": "string"}}) is expected
+
+
+def test_a_checkouts_key_is_documented_as_what_it_must_be(document: Any) -> None:
+    [key] = document["paths"]["/v1/checkouts"]["post"]["parameters"]
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    assert key == {"name": "idempotency-key", "in": "header", "required": True, "schema": schema}
+
+
+def test_a_checkouts_answers_are_documented(document: Any) -> None:
+    answers = document["paths"]["/v1/checkouts"]["post"]["responses"]
+    assert answers.keys() == {"201", "202", "400", "402", "409", "422", "default"}
+    assert answers["201"]["headers"].keys() == {"Location"}
+    assert answers["202"]["headers"].keys() == {"Location", "Retry-After"}
+    for status in ("400", "402", "409", "422"):
+        [(media_type, content)] = answers[status]["content"].items()
+        assert media_type == "application/problem+json"
+        assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_all_of_a_step_is_always_told(document: Any) -> None:
+    step = document["components"]["schemas"]["Step"]
+    assert set(step["required"]) == step["properties"].keys()
+
+
 def test_every_route_of_the_gateway_is_documented(operations: dict[str, Any]) -> None:
     # `mine` is one of a cart's names: the services' own document has the route once.
     reachable = {f"{route.method} {_without_names(route.path)}" for route in ROUTES}
@@ -168,6 +234,8 @@ def checkout(operations: Mapping[str, Any], part: str, **changes: Any) -> dict[s
         ({"body.gift?": "boolean"}, None),
         ({"body.email": None, "body.email?": "string (email)"}, None),
         ({"body.gift?": "object", "body.gift?.text": "string"}, None),
+        ({"header.idempotency-key": None, "header.idempotency-key?": "string"}, None),
+        ({"header.idempotency-key": None}, "header.idempotency-key is not taken any more"),
         ({"body.gift": "boolean"}, "body.gift is required now"),
         ({"header.x-new": "string"}, "header.x-new is required now"),
         ({"body.email": None}, "body.email is not taken any more"),

@@ -98,8 +98,7 @@ async def test_somebody_elses_order_cannot_be_cancelled(counter: Counter, caller
 async def test_a_pending_order_is_called_off(counter: Counter) -> None:
     order_id = await counter.book.placed(customer_id="ada")
     status, order = await counter.cancel(order_id)
-    assert (status, order["state"]) == (202, "pending")
-    assert "cancellation" not in order
+    assert (status, order["state"], order["cancellation"]) == (202, "pending", {"state": "requested"})
     assert (await counter.book.orders.order(order_id)).state == "cancelling"
 
 
@@ -213,6 +212,21 @@ async def test_a_buyer_who_has_to_act_is_told_where(counter: Counter) -> None:
     assert checkout["next_action"] == {"type": "redirect", "url": "https://psp.example/1"}
     _, order = await counter.call("GET", f"/v1/orders/{order_id}", ADA)
     assert order["payment"] == {"state": "action_required"}
+
+
+async def test_a_step_is_shown_whole_and_a_checkout_without_what_it_has_not(counter: Counter) -> None:
+    order_id = await counter.book.placed(customer_id="ada")
+    await counter.book.orders.await_action(AwaitAction(order_id=order_id, action_url="https://psp.example/1"))
+    _, checkout = await counter.call("GET", f"/v1/checkouts/{order_id}", ADA)
+    assert {"refusal", "access_token"}.isdisjoint(checkout)
+    assert checkout["steps"][0] == {
+        "name": "inventory.reserve",
+        "state": "completed",
+        "attempts": 0,
+        "started_at": None,
+        "finished_at": None,
+        "detail": None,
+    }
 
 
 async def test_an_order_that_nobody_changed_shows_no_change(counter: Counter) -> None:

@@ -75,6 +75,17 @@ def test_a_password_outside_its_bounds_is_refused(length: int) -> None:
         "ada.lovelace",
         "Ada.Lovelace1815",
         "ada.lovelace@example.com",
+        "passwordpassword",
+        "password1password1",
+        "password-password",
+        "abc123abc123abc123",
+        "P@ssw0rdP@ssw0rd2026",
+        "123password",
+        "!password!",
+        "2024summer",
+        "adalovelace",
+        "Ada Lovelace 1815",
+        "adalovelaceadalovelace",
     ],
 )
 def test_a_password_that_is_guessed_first_is_refused(guess: str) -> None:

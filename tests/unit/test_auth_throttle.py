@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.auth.attempt_store import Attempts
-from services.auth.throttle import FIRST_LOCK, LONGEST_LOCK, REMEMBERED, WINDOW, AttemptKeys, counted
+from services.auth.throttle import (
+    DAY,
+    FIRST_LOCK,
+    LONGEST_LOCK,
+    REMEMBERED,
+    WINDOW,
+    AttemptKeys,
+    counted,
+    counted_daily,
+    taken_back,
+)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOTHING = Attempts(0, None, NOON)
@@ -47,6 +57,32 @@ def test_what_is_old_is_forgotten(failures: int) -> None:
     assert counted(known, LIMIT, known.forgotten_at - timedelta(seconds=1)).failures == failures + 1
 
 
+def test_the_failure_that_reaches_the_days_limit_locks_what_is_left_of_the_day() -> None:
+    known, hour = NOTHING, timedelta(hours=1)
+    for number in range(LIMIT):
+        known = counted_daily(known, LIMIT, NOON + number * hour)
+    assert known == Attempts(LIMIT, NOON + DAY, NOON + DAY)
+    assert counted_daily(known, LIMIT, NOON + DAY) == Attempts(1, None, NOON + 2 * DAY)
+
+
+def test_failures_below_the_days_limit_lock_nothing() -> None:
+    assert counted_daily(NOTHING, LIMIT, NOON).locked_until is None
+
+
+def test_a_failure_that_was_none_unlocks_what_it_locked() -> None:
+    locked = after(LIMIT)
+    assert taken_back(locked) == Attempts(LIMIT - 1, None, locked.forgotten_at)
+    assert taken_back(NOTHING) == NOTHING
+
+
+def test_an_account_has_another_key_for_each_address() -> None:
+    places = ["192.0.2.1", "192.0.2.2", "2001:db8:1:2::1"]
+    keys = [AttemptKeys.of("ada@example.com", place) for place in places]
+    assert len({key.here for key in keys}) == 3
+    assert len({key.account for key in keys}) == 1
+    assert keys[0].here != AttemptKeys.of("eve@example.com", places[0]).here
+
+
 def test_one_account_has_one_key_however_its_email_is_spelt() -> None:
     assert AttemptKeys.of(" ADA@example.com") == AttemptKeys.of("ada@example.com")
     assert AttemptKeys.of("eve@example.com") != AttemptKeys.of("ada@example.com")
@@ -75,4 +111,5 @@ def test_an_address_counts_for_its_network(one: str, other: str, same: bool) -> 
 def test_no_key_shows_what_it_is_made_of() -> None:
     keys = AttemptKeys.of("ada@example.com", "192.0.2.1")
     assert keys.address is not None
-    assert {len(keys.account), len(keys.address)} == {32}
+    assert keys.here is not None
+    assert {len(keys.account), len(keys.address), len(keys.here)} == {32}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from api.gateway.errors import HeadTooLarge, MalformedRequest
-from api.gateway.head import MAX_HEAD_BYTES, MAX_HEADERS, RequestHead, passed_back
+from api.gateway.head import MAX_HEAD_BYTES, MAX_HEADERS, MAX_NOMINATED, RequestHead, passed_back
 
 ADDRESS = "203.0.113.7"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -77,6 +77,15 @@ def test_a_nominated_header_is_found_in_every_spelling(nominated: bytes) -> None
     assert "x-mine" not in passed.headers
 
 
+def test_only_so_much_is_nominated() -> None:
+    names = [b"x-%d" % number for number in range(MAX_NOMINATED + 1)]
+    assert "x-0" not in head((b"x-0", b"1"), (b"connection", b",".join(names[:-1]))).headers
+    with pytest.raises(MalformedRequest):
+        head((b"connection", b",".join(names)))
+    with pytest.raises(MalformedRequest):
+        head(*[(b"connection", b"close, x-mine")] * MAX_NOMINATED)
+
+
 def test_what_the_gateway_says_cannot_be_nominated_away() -> None:
     nominated = b"x-forwarded-for, x-request-id, traceparent, x-forwarded-host, authorization, content-length"
     passed = head((b"connection", nominated), (b"authorization", b"Bearer x"), (b"content-length", b"2"))
@@ -86,7 +95,7 @@ def test_what_the_gateway_says_cannot_be_nominated_away() -> None:
     assert (passed.authorization, passed.content_length) == ([b"Bearer x"], 2)
 
 
-@pytest.mark.parametrize("name", [b"host", b"content-length", b"transfer-encoding"])
+@pytest.mark.parametrize("name", [b"host", b"content-length", b"transfer-encoding", b"idempotency-key"])
 def test_what_may_stand_once_is_refused_twice(name: bytes) -> None:
     with pytest.raises(MalformedRequest):
         head((name, b"5"), (name, b"5"))

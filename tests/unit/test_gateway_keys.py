@@ -31,6 +31,11 @@ class Auth:
         return self.published
 
 
+def both() -> bytes:
+    """What is published during a rotation."""
+    return json.dumps({"keys": [key for of in (OLD, NEW) for key in json.loads(of.jwks())["keys"]]}).encode()
+
+
 async def settled() -> None:
     """Let background tasks that are ready run."""
     for _ in range(5):
@@ -115,6 +120,44 @@ async def test_without_any_key_a_token_can_be_neither_taken_nor_refused() -> Non
     auth.down = False
     auth.time += COOLDOWN_AFTER_FAILURE_SECONDS
     assert await auth.keys.key("old")
+
+
+async def test_a_retired_key_is_known_no_more_and_not_asked_for() -> None:
+    auth = Auth(both())
+    await auth.keys.key("old")
+    auth.keys.retire(frozenset({"old"}))
+    with pytest.raises(TokenInvalid):
+        await auth.keys.key("old")
+    assert (auth.keys.holds("old"), auth.keys.holds("new"), auth.asked) == (False, True, 1)
+
+
+async def test_a_late_answer_does_not_bring_a_retired_key_back() -> None:
+    auth = Auth(both())
+    auth.may_answer.clear()
+    waits = asyncio.create_task(auth.keys.key("new"))
+    await settled()
+    auth.keys.retire(frozenset({"old"}))
+    auth.may_answer.set()
+    await waits
+    assert not auth.keys.holds("old")
+
+
+async def test_the_successor_of_a_retired_key_is_asked_for_at_once() -> None:
+    auth = Auth(OLD.jwks())
+    await auth.keys.key("old")
+    auth.published = NEW.jwks()
+    auth.keys.retire(frozenset({"old"}))
+    assert await auth.keys.key("new")
+
+
+async def test_being_told_again_that_a_key_was_retired_does_not_make_us_ask_again() -> None:
+    auth = Auth(NEW.jwks())
+    await auth.keys.key("new")
+    for kid in ("a", "b"):
+        auth.keys.retire(frozenset({"old"}))
+        with pytest.raises(TokenInvalid):
+            await auth.keys.key(kid)
+    assert auth.asked == 2
 
 
 @pytest.mark.parametrize("published", [b"", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AA"}]}'])

@@ -55,6 +55,16 @@ def test_only_what_the_table_lets_through_is_told() -> None:
     }
 
 
+def test_a_refusal_that_a_service_documents_looks_like_all_of_them() -> None:
+    products = service("/v1/products/{reference}", Wrapper)
+    responses = products["paths"]["/v1/products/{reference}"]["get"]["responses"]
+    responses |= {"409": {"description": "taken"}, "": {}}
+    document = merged(PRODUCTS, products=products)
+    told = document["paths"]["/v1/products/{reference}"]["get"]["responses"]["409"]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert told == {"description": "taken", "content": problem}
+
+
 def test_a_service_cannot_speak_for_anothers_routes() -> None:
     assert merged(PRODUCTS, orders=service("/v1/products/{id}", Wrapper))["paths"] == {}
 

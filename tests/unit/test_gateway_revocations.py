@@ -17,7 +17,11 @@ class Auth:
         self.now = START
         self.asked: list[datetime | None] = []
         self.down = False
-        self.edge = Revocations(self.fetch, now=lambda: (self.now - START).total_seconds())
+        self.retired: frozenset[str] = frozenset()
+        self.retired_at_the_edge: set[str] = set()
+        self.edge = Revocations(
+            self.fetch, self.retired_at_the_edge.update, now=lambda: (self.now - START).total_seconds()
+        )
 
     async def fetch(self, after: datetime | None) -> EndedSessions:
         self.asked.append(after)
@@ -25,7 +29,9 @@ class Auth:
             raise Unavailable("down")
         told = [(session, at) for session, at in self.ended.items() if after is None or at > after]
         return EndedSessions(
-            items=tuple(EndedSession(session=session, ended_at=at) for session, at in told), now=self.now
+            items=tuple(EndedSession(session=session, ended_at=at) for session, at in told),
+            now=self.now,
+            retired_keys=self.retired,
         )
 
     def end(self, session: str) -> None:
@@ -104,3 +110,19 @@ async def test_an_end_is_forgotten_when_nothing_of_the_session_can_live(auth: Au
     assert auth.edge.is_ended("one")
     await auth.pass_time(1)
     assert not auth.edge.is_ended("one")
+
+
+async def test_keys_that_were_retired_are_passed_on(auth: Auth) -> None:
+    await auth.edge.poll()
+    assert auth.retired_at_the_edge == set()
+    auth.retired = frozenset({"old"})
+    await auth.pass_time(1)
+    assert auth.retired_at_the_edge == {"old"}
+
+
+def test_an_auth_that_does_not_tell_of_keys_has_retired_none() -> None:
+    assert EndedSessions.model_validate({"items": [], "now": START}).retired_keys == frozenset()
+
+
+def test_what_a_newer_auth_tells_beside_is_ignored() -> None:
+    assert EndedSessions.model_validate({"items": [], "now": START, "of_tomorrow": 1}).items == ()

@@ -5,7 +5,7 @@ import pytest
 from api.gateway.errors import MalformedRequest, MethodNotAllowed, NoSuchRoute
 from api.gateway.paths import refuse_ambiguous
 from api.gateway.principal import Principal
-from api.gateway.routes import ROUTES, Access, Route, RouteTable
+from api.gateway.routes import BODY_BYTES, ROUTES, Access, Route, RouteTable
 from contracts.errors import Forbidden, Unauthenticated
 from contracts.identity import Identity, Role
 from contracts.topology import SERVICES
@@ -25,6 +25,27 @@ def test_every_row_is_found_by_a_path_of_its_shape(route: Route) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_row_names_a_service_that_exists(route: Route) -> None:
     assert route.service in {service.name for service in SERVICES}
+
+
+def test_only_the_staff_sends_long_bodies() -> None:
+    long = [route for route in ROUTES if route.max_body_bytes > BODY_BYTES]
+    assert {(route.method, route.path) for route in long} == {
+        ("POST", "/v1/products"),
+        ("PATCH", "/v1/products/{id}"),
+    }
+    assert {route.access for route in long} == {Access.STAFF}
+
+
+def test_what_is_somebodys_is_for_nobody_to_keep() -> None:
+    public = {route.path for route in ROUTES if route.is_public}
+    assert public == {
+        "/.well-known/jwks.json",
+        "/v1/products",
+        "/v1/products/{id}",
+        "/v1/categories",
+        "/v1/inventory/{sku}",
+    }
+    assert all(route.method == "GET" for route in ROUTES if route.is_public)
 
 
 def test_head_is_taken_where_get_is() -> None:

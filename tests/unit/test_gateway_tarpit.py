@@ -49,6 +49,12 @@ def test_a_neighbour_does_not_wait(tarpit: Tarpit) -> None:
     assert tarpit.hold(NEIGHBOUR) == 0.0
 
 
+def test_a_household_cannot_choose_another_address_for_each_refusal(tarpit: Tarpit) -> None:
+    held = [tarpit.hold(f"2001:db8:1:2::{number:x}") > 0 for number in range(2 * AT_ONCE)]
+    assert held.count(False) == pytest.approx(AT_ONCE, abs=1)
+    assert tarpit.hold("2001:db8:1:3::1") == 0.0
+
+
 def test_what_was_held_back_makes_nobody_wait_longer(tarpit: Tarpit, clock: Clock) -> None:
     flood(tarpit)
     for _ in range(10 * AT_ONCE):

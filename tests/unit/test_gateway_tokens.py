@@ -16,15 +16,20 @@ ISSUER = Issuer()
 
 
 class PublishedKeys:
-    """The issuer's key alone, as if fetched."""
+    """The issuer's key alone, as if fetched; counts how often it was asked for."""
 
     def __init__(self) -> None:
         self.retired = False
+        self.asked = 0
 
     async def key(self, kid: str) -> ECKey:
-        if kid != ISSUER.kid or self.retired:
+        self.asked += 1
+        if not self.holds(kid):
             raise TokenInvalid("unknown key")
         return ISSUER.key
+
+    def holds(self, kid: str) -> bool:
+        return kid == ISSUER.kid and not self.retired
 
 
 @pytest.fixture
@@ -118,10 +123,17 @@ async def test_a_token_is_known_only_for_a_moment() -> None:
     clock, keys = [time.time()], PublishedKeys()
     verifier = TokenVerifier(keys, now=lambda: clock[0])
     token = ISSUER.token()
+    for asked in (1, 1, 2):
+        await caller(verifier, token)
+        assert keys.asked == asked
+        clock[0] += CACHE_SECONDS / 2
+
+
+async def test_a_token_that_is_known_opens_nothing_once_its_key_is_gone() -> None:
+    keys = PublishedKeys()
+    verifier, token = TokenVerifier(keys), ISSUER.token()
     await caller(verifier, token)
     keys.retired = True
-    assert await caller(verifier, token) is not None
-    clock[0] += CACHE_SECONDS
     with pytest.raises(TokenInvalid):
         await caller(verifier, token)
 

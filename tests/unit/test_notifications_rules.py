@@ -51,6 +51,7 @@ def test_the_domain_that_we_write_from(mail_from: str, domain: str | None) -> No
         ("ada@example.com", "ada@example.com"),
         ("ada@bücher.de", "ada@xn--bcher-kva.de"),
         ("jürgen@example.com", "jürgen@example.com"),
+        ("ada@rehearsal.test", "ada@rehearsal.test"),
     ],
 )
 def test_an_address_is_sent_as_smtp_takes_it(address: str, taken: str) -> None:
@@ -73,3 +74,25 @@ def test_a_reason_is_told_where_there_is_something_to_explain() -> None:
     assert rules.reason_text(EXPIRED.code) == "The payment was not completed in time."
     assert rules.reason_text("something.new") is None
     assert rules.reason_text(None) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["Ada", "Ada Lovelace-King", "J. R. R. Tolkien", "李小龙", "Sammy Davis Jr.", None]
+)
+def test_somebody_is_greeted_by_their_name(name: str | None) -> None:
+    assert rules.name_to_greet(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Winner! Claim it at https://evil.example/now",
+        "see evil.example",
+        "www.evil.example",
+        "write to eve@evil",
+        "call 0900 1234",
+        "A" * 61,
+    ],
+)
+def test_nobody_is_greeted_by_what_is_no_name(name: str) -> None:
+    assert rules.name_to_greet(name) is None

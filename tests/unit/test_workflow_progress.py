@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from contracts.checkout import FORWARD_STEPS, Step, StepName, StepState
-from workflows.checkouts import steps_from
 from workflows.progress import Progress
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 7_000, tzinfo=UTC)
@@ -80,33 +79,3 @@ def test_no_detail_breaks_the_table() -> None:
     head, rule, *rows = progress.as_markdown().splitlines()
     assert len(rows) == 1
     assert rows[0].replace(r"\|", "").count("|") == head.count("|") == rule.count("|")
-
-
-def running(name: StepName) -> dict[StepName, Step]:
-    return {name: Step(name=name, state=StepState.RUNNING, attempts=2)}
-
-
-def states(steps: tuple[Step, ...]) -> list[tuple[StepName, StepState]]:
-    return [(step.name, step.state) for step in steps]
-
-
-def test_nothing_under_way_is_a_plan_that_waits() -> None:
-    assert states(steps_from({})) == [(name, StepState.WAITING) for name in FORWARD_STEPS]
-
-
-def test_what_lies_before_a_step_under_way_is_done_and_the_rest_waits() -> None:
-    steps = steps_from(running(AUTHORIZE))
-    assert states(steps) == [
-        (RESERVE, StepState.COMPLETED),
-        (AUTHORIZE, StepState.RUNNING),
-        (CONFIRM, StepState.WAITING),
-    ]
-    assert steps[1].attempts == 2
-
-
-def test_undos_under_way_stand_behind_the_plan() -> None:
-    undos = running(StepName.RELEASE_STOCK) | running(StepName.VOID_PAYMENT)
-    assert states(steps_from(undos))[len(FORWARD_STEPS) :] == [
-        (StepName.RELEASE_STOCK, StepState.RUNNING),
-        (StepName.VOID_PAYMENT, StepState.RUNNING),
-    ]
