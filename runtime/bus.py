@@ -1,7 +1,7 @@
 """The bus: Redis Streams, one per service and shard; each hearing service is a consumer group of its own.
 
 It may be lost at any time: what is on it stands in the outboxes too, and `Wiped` makes their relays tell it
-again.
+again. So it does where another server has taken over, which may not have got all that the last one had.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,9 @@ from contracts.errors import Unavailable
 from contracts.topology import hearers_of
 from runtime.shards import SHARDS
 
-# A stream that nobody reads grows no further: the outboxes keep what does not fit.
-MAX_LENGTH = 100_000
+# A stream that one group does not read grows no further for any: the outboxes keep what does not fit.
+# At about 800 bytes an event, all streams of all services take 370 MiB of the bus's memory.
+MAX_LENGTH = 15_000
 # What every group has acknowledged stays a little, for people who look.
 TRIMMED_ABOVE = 5_000
 LEASE_SECONDS = 5.0
@@ -27,8 +28,18 @@ _BLOCK_SECONDS = 0.5
 # One consumer of a group is active for a shard; whoever takes over goes on in its name.
 _ACTIVE = "active"
 
-_PUBLISH = """
-if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
+_THIS_SERVER = "local this_server = redis.call('INFO', 'server'):match('run_id:(%w+)')"
+_BEGIN = f"{_THIS_SERVER} redis.call('SET', KEYS[1], this_server)"
+_IS_BEGUN = f"""
+{_THIS_SERVER}
+for _, marker in ipairs(KEYS) do
+  if redis.call('GET', marker) ~= this_server then return 0 end
+end
+return 1
+"""
+_PUBLISH = f"""
+{_THIS_SERVER}
+if redis.call('GET', KEYS[2]) ~= this_server then return -1 end
 local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
 local sent = 0
 for at = 2, #ARGV, 3 do
@@ -39,16 +50,19 @@ end
 return sent
 """
 _LEASE = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+local answer = {}
+for at, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  answer[at] = not holder and 'new' or holder == ARGV[1] and 'kept' or 'taken'
+  if answer[at] ~= 'taken' then redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
+end
+return answer
 """
 _GIVE_UP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class Wiped(Exception):
-    """The bus has forgotten that this shard was ever relayed to it: all that is kept has to be told again."""
+    """The bus does not know, or not of itself, that this shard was relayed to it: all is to be told again."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,14 @@ class Outgoing:
     type: str
     subject: str
     body: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The shards that a holder may consume; `new` are those that nobody had, not even the holder itself."""
+
+    held: frozenset[int]
+    new: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,8 @@ class Bus:
         self._trimmed_above = trimmed_above
         # Its types allow for bytes and for either protocol; ours answers in text.
         self._redis: Any = redis
+        self._begin = redis.register_script(_BEGIN)
+        self._is_begun = redis.register_script(_IS_BEGUN)
         self._publish = redis.register_script(_PUBLISH)
         self._lease = redis.register_script(_LEASE)
         self._give_up = redis.register_script(_GIVE_UP)
@@ -94,8 +118,8 @@ class Bus:
     async def publish(self, service: str, shard: int, events: Sequence[Outgoing]) -> int:
         """Append the events of one shard, in order; answers how many there was room for.
 
-        Raises Wiped where this shard was not begun since the bus came up empty. In one atomic step, so that
-        nothing new gets in before what has to be told again.
+        Raises Wiped where this shard was not begun on this very server since it started. In one atomic step,
+        so that nothing new gets in before what has to be told again.
         """
         told = [part for event in events for part in (event.type, event.subject, event.body)]
         with _reaching():
@@ -113,13 +137,12 @@ class Bus:
         for group in hearers_of(service):
             await self._create_group(stream_of(service, shard), group)
         with _reaching():
-            await self._redis.set(_marker(service, shard), "begun")
+            await self._begin(keys=[_marker(service, shard)])
 
     async def is_begun(self, service: str, shards: Iterable[int]) -> bool:
-        """Whether the bus still knows of all these shards."""
-        markers = [_marker(service, shard) for shard in shards]
+        """Whether the bus still knows of all these shards, and is the server that they were begun on."""
         with _reaching():
-            return int(await self._redis.exists(*markers)) == len(markers)
+            return bool(await self._is_begun(keys=[_marker(service, shard) for shard in shards]))
 
     async def forget(self, service: str) -> None:
         """Make the service's relay tell everything again that its outbox keeps."""
@@ -137,18 +160,15 @@ class Bus:
                 return 0
             return int(await self._redis.xtrim(stream, minid=safe, approximate=False))
 
-    async def lease(self, service: str, holder: str) -> frozenset[int]:
-        """The shards whose events this holder may react to: those that it has, and those that are free."""
+    async def lease(self, service: str, holder: str) -> Lease:
+        """Take the shards that are free and keep those that this holder has, for LEASE_SECONDS from now."""
+        keys = [_lease_key(service, shard) for shard in range(SHARDS)]
         with _reaching():
-            taken = [
-                bool(
-                    await self._lease(
-                        keys=[_lease_key(service, shard)], args=[holder, int(LEASE_SECONDS * 1_000)]
-                    )
-                )
-                for shard in range(SHARDS)
-            ]
-        return frozenset(shard for shard, is_ours in enumerate(taken) if is_ours)
+            answers = await self._lease(keys=keys, args=[holder, int(LEASE_SECONDS * 1_000)])
+        return Lease(
+            held=frozenset(shard for shard, answer in enumerate(answers) if answer != "taken"),
+            new=frozenset(shard for shard, answer in enumerate(answers) if answer == "new"),
+        )
 
     async def give_up(self, service: str, holder: str) -> None:
         """Let another one take over at once; safe to repeat."""
@@ -175,7 +195,6 @@ class Bus:
             _delivery(stream, entry, fields)
             for stream, entries in _by_stream(answer)
             for entry, fields in entries
-            if fields is not None
         ]
 
     async def acknowledge(self, group: str, deliveries: Iterable[Delivery]) -> None:
@@ -246,6 +265,8 @@ async def open_bus(url: str) -> AsyncIterator[Bus]:
         socket_timeout=3,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        # What is not text is not an event, and waits with its reason as any that cannot be read.
+        encoding_errors="replace",
     )
     try:
         yield Bus(redis)
@@ -257,8 +278,12 @@ async def open_bus(url: str) -> AsyncIterator[Bus]:
 def _reaching() -> Iterator[None]:
     try:
         yield
-    except ResponseError:
-        raise
+    except ResponseError as error:
+        # Whether a group is there is asked by trying. All else tells of the server: it is out of memory, or a
+        # replica.
+        if str(error).startswith(("NOGROUP", "BUSYGROUP")):
+            raise
+        raise Unavailable(f"the bus refuses: {error}") from error
     except (RedisError, OSError) as error:
         raise Unavailable("the bus cannot be reached") from error
 
@@ -280,13 +305,15 @@ def _by_stream(answer: Any) -> Iterable[tuple[str, Any]]:
     return ((stream, entries) for stream, entries in answer)
 
 
-def _delivery(stream: str, entry: str, fields: Mapping[str, str]) -> Delivery:
+def _delivery(stream: str, entry: str, fields: Mapping[str, str] | None) -> Delivery:
+    # One that somebody took out of the stream by hand has none left, and a type that nobody reacts to.
+    known = fields or {}
     return Delivery(
         stream=stream,
         entry=entry,
-        type=fields.get("type", ""),
-        subject=fields.get("subject", f"{stream}/{entry}"),
-        body=fields.get("body", ""),
+        type=known.get("type", ""),
+        subject=known.get("subject", f"{stream}/{entry}"),
+        body=known.get("body", ""),
     )
 
 

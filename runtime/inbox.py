@@ -15,7 +15,11 @@ from runtime.reactions import Heard
 
 # Longer than an outbox keeps what it has published: whatever is told again is known here.
 KEPT = timedelta(days=30)
-_FORGET = text("DELETE FROM inbox WHERE handled_at < :before")
+_FORGOTTEN_AT_ONCE = 5_000
+_FORGET = text(
+    "DELETE FROM inbox WHERE (handler, event_id) IN"
+    " (SELECT handler, event_id FROM inbox WHERE handled_at < :before ORDER BY handled_at LIMIT :limit)"
+)
 
 
 class InboxColumns(SQLModel):
@@ -56,9 +60,13 @@ async def first_time(
 
 async def forget_old(database: Database, now: datetime) -> int:
     """Drop what is so old that no outbox can tell it again; answers how much."""
-    async with database.begin() as connection:
-        dropped = await connection.execute(_FORGET, {"before": now - KEPT})
-        return dropped.rowcount
+    dropped, last = 0, _FORGOTTEN_AT_ONCE
+    while last == _FORGOTTEN_AT_ONCE:
+        async with database.begin() as connection:
+            old = {"before": now - KEPT, "limit": _FORGOTTEN_AT_ONCE}
+            last = (await connection.execute(_FORGET, old)).rowcount
+        dropped += last
+    return dropped
 
 
 @cache

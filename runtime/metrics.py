@@ -1,6 +1,6 @@
 """Prometheus: what every process counts, and the text it answers with."""
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
 REQUESTS = Counter(
     "micromart_http_requests_total", "Requests answered", ["service", "method", "route", "status"]
@@ -22,6 +22,16 @@ ACTIVITY_SECONDS = Histogram(
 )
 CHECKOUTS = Counter("micromart_checkouts_total", "Checkouts that ended, by outcome", ["outcome"])
 EVENTS_PUBLISHED = Counter("micromart_events_published_total", "Events taken to the bus", ["service"])
+EVENTS_BACKLOG = Gauge(
+    "micromart_events_backlog",
+    "Events in the outbox that are not on the bus, as its relay sees it",
+    ["service"],
+)
+EVENTS_ON_BUS = Gauge(
+    "micromart_events_on_bus",
+    "Events in a stream of the bus, heard or not; one that is full takes no more",
+    ["service", "shard"],
+)
 EVENTS_HEARD = Counter(
     "micromart_events_heard_total",
     "Events by what became of them: handled, parked (its reaction failed), joined (behind one that failed), "

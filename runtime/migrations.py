@@ -97,6 +97,16 @@ def make_outbox_relayable() -> None:
     )
 
 
+def index_outbox_by_shard_and_age() -> None:
+    """What is unpublished is found shard by shard; what was published, by when it happened."""
+    for index, columns, condition in (
+        ("outbox_unpublished", ["shard", "position"], "published_at IS NULL"),
+        ("outbox_published", ["time"], "published_at IS NOT NULL"),
+    ):
+        op.drop_index(index, "outbox")
+        op.create_index(index, "outbox", columns, postgresql_where=sa.text(condition))
+
+
 def create_inbox() -> None:
     """The tables of a service that hears others: what it has reacted to, and what waits to be tried again."""
     op.create_table(

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -17,29 +17,43 @@ from runtime.shards import SHARDS
 
 # The first half of every advisory lock that means "I relay this shard of this database's outbox".
 _RELAY_LOCK = 1_330_795_344
-_PRUNED_AT_ONCE = 5_000
+# However much is kept, a statement ends long before its time limit.
+_CHANGED_AT_ONCE = 5_000
+# A process that was stopped, or whose host is gone, is not there to close its connection: the server does.
+STALLED_AFTER = timedelta(seconds=10)
 _OUTAGES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
+# So many of each shard: much of one keeps nothing of another from being found.
 _UNPUBLISHED = """
-SELECT position, shard, id, type, source, subject, sequence, time, data, traceparent
-FROM outbox WHERE published_at IS NULL AND shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
+SELECT next.* FROM unnest($1::smallint[]) AS wanted (shard), LATERAL (
+  SELECT position, shard, id, type, source, subject, sequence, time, data, traceparent
+  FROM outbox WHERE published_at IS NULL AND outbox.shard = wanted.shard ORDER BY position LIMIT $2
+) AS next
 """
 _MARK = "UPDATE outbox SET published_at = $2 WHERE position = ANY($1::bigint[])"
-_REPUBLISH = (
-    "UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL AND shard = ANY($1::smallint[])"
+_REPUBLISH = """
+WITH next AS (
+  SELECT position FROM outbox
+  WHERE published_at IS NOT NULL AND shard = ANY($1::smallint[]) AND position > $2 ORDER BY position LIMIT $3
+), again AS (
+  UPDATE outbox SET published_at = NULL FROM next WHERE outbox.position = next.position RETURNING 1
 )
+SELECT (SELECT max(position) FROM next) AS reached, (SELECT count(*) FROM again) AS events
+"""
+# By their own time: what is told again and again would be kept for ever by when it was published last.
 _PRUNE = """
 DELETE FROM outbox WHERE position IN
-  (SELECT position FROM outbox WHERE published_at < $1 ORDER BY published_at LIMIT $2)
+  (SELECT position FROM outbox WHERE published_at IS NOT NULL AND time < $1 ORDER BY time LIMIT $2)
 """
 
 
 class PostgresOutbox:
     """The `outbox` table of one database. With the connection end the locks, and the right to relay."""
 
-    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+    def __init__(self, url: str, clock: Clock = utc_now, stalled_after: timedelta = STALLED_AFTER) -> None:
         self._url = url
         self._clock = clock
+        self._session = {"idle_session_timeout": str(int(stalled_after.total_seconds() * 1_000))}
         self._connection: asyncpg.Connection | None = None
         self._ours: frozenset[int] = frozenset()
         self._written = asyncio.Event()
@@ -55,7 +69,8 @@ class PostgresOutbox:
 
     async def unpublished(self, shards: frozenset[int], limit: int) -> Sequence[Outgoing]:
         connection = await self._connected()
-        rows = await self._ask(connection.fetch(_UNPUBLISHED, sorted(shards), limit))
+        of_each = -(-limit // len(shards))
+        rows = await self._ask(connection.fetch(_UNPUBLISHED, sorted(shards), of_each))
         return [_outgoing(row) for row in rows]
 
     async def mark_published(self, sent: Sequence[Outgoing]) -> None:
@@ -67,12 +82,16 @@ class PostgresOutbox:
 
     async def republish(self, shards: frozenset[int]) -> int:
         connection = await self._connected()
-        return _count(await self._ask(connection.execute(_REPUBLISH, sorted(shards))))
+        ours, reached, events = sorted(shards), 0, 0
+        while reached is not None:
+            done = await self._ask(connection.fetchrow(_REPUBLISH, ours, reached, _CHANGED_AT_ONCE))
+            reached, events = done["reached"], events + done["events"]
+        return events
 
     async def prune(self, before: datetime) -> int:
         connection = await self._connected()
         dropped = 0
-        while (now := _count(await self._ask(connection.execute(_PRUNE, before, _PRUNED_AT_ONCE)))) > 0:
+        while (now := _count(await self._ask(connection.execute(_PRUNE, before, _CHANGED_AT_ONCE)))) > 0:
             dropped += now
         return dropped
 
@@ -100,7 +119,9 @@ class PostgresOutbox:
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         self._ours = frozenset()
-        connection = await self._ask(asyncpg.connect(self._url, timeout=5, command_timeout=15))
+        connection = await self._ask(
+            asyncpg.connect(self._url, timeout=5, command_timeout=15, server_settings=self._session)
+        )
         await self._ask(connection.add_listener("outbox", lambda *_: self._written.set()))
         self._connection = connection
         return connection

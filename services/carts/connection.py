@@ -7,13 +7,15 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as ServerTooSlow
 
 from contracts.errors import Unavailable
 
 SOCKET_SECONDS = 2.0
 _OUTAGES = (ConnectionLost, ServerTooSlow, OutOfMemoryError, ReadOnlyError, OSError)
+# Without a class of their own: it cannot write to its disk, too few replicas keep up, a script runs and runs.
+_REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY ")
 
 
 def connect(url: str, *, pool_size: int = 20) -> Redis:
@@ -36,4 +38,12 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except _OUTAGES as error:
-        raise Unavailable("the carts cannot be reached, try again") from error
+        raise _unavailable() from error
+    except ResponseError as error:
+        if not str(error).startswith(_REFUSALS):
+            raise
+        raise _unavailable() from error
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the carts cannot be reached, try again")

@@ -1,6 +1,6 @@
 """Products' documents: a product is one document, its events inside it; and what else is stored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -10,9 +10,14 @@ from beanie.odm.utils.dump import get_dict
 from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel
 
+from contracts.errors import Unavailable
 from contracts.events import Event
 from services.products import search
 from services.products.product import Product, StockedVariant
+
+# A document is 16 MiB at most: what was published makes room, what was not lets a product change no more.
+MOST_BYTES_KEPT = 1 << 20
+MOST_BYTES_WAITING = 8 << 20
 
 
 class SortKeys(BaseModel):
@@ -26,20 +31,40 @@ class SortKeys(BaseModel):
 
 
 class KeptEvent(Event):
-    """An event in its product's document, which keeps it until it was published for long enough."""
+    """An event in its product's document, which keeps it until it is old and was published."""
 
     published_at: datetime | None = None
 
 
-def events_index(published_at: Iterable[datetime | None]) -> dict[str, Any]:
+def events_index(times: Iterable[tuple[datetime, datetime | None]]) -> dict[str, Any]:
     """What finds a document by its events' state, at the top level, where every server can index it.
 
-    A moment in milliseconds: the embedded server would compare times there as text.
+    It is made of when each happened and was published. `published_since` is the oldest published one's own
+    time, in milliseconds: the embedded server would compare times there as text.
     """
-    times = list(published_at)
-    published = [time for time in times if time is not None]
+    by_event = list(times)
+    published = [time for time, published_at in by_event if published_at is not None]
     since = int(min(published).timestamp() * 1_000) if published else None
-    return {"unpublished": len(published) < len(times), "published_since": since}
+    return {"unpublished": len(published) < len(by_event), "published_since": since}
+
+
+def with_room(events: Sequence[KeptEvent]) -> tuple[KeptEvent, ...]:
+    """The events without the oldest published ones that a document has no room for.
+
+    Unavailable where too many wait to be published: none of them is dropped.
+    """
+    sizes = [len(event.model_dump_json().encode()) for event in events]
+    waiting = sum(size for event, size in zip(events, sizes, strict=True) if event.published_at is None)
+    if waiting > MOST_BYTES_WAITING:
+        raise Unavailable("too many events of this product wait to be published, try again")
+    left = sum(sizes)
+    kept: list[KeptEvent] = []
+    for event, size in zip(events, sizes, strict=True):
+        if left > MOST_BYTES_KEPT and event.published_at is not None:
+            left -= size
+        else:
+            kept.append(event)
+    return tuple(kept)
 
 
 class ProductDocument(Document):
@@ -101,7 +126,7 @@ class ProductDocument(Document):
             ),
             events=events,
             rewrites=rewrites,
-            **events_index(event.published_at for event in events),
+            **events_index((event.time, event.published_at) for event in events),
         )
 
     def to_mongo(self) -> dict[str, Any]:

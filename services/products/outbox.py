@@ -88,7 +88,7 @@ class ProductsOutbox:
 
     async def prune(self, before: datetime) -> int:
         def kept(event: Raw) -> Raw | None:
-            return None if _is_published(event) and event["published_at"] < before else event
+            return None if _is_published(event) and event["time"] < before else event
 
         return await self._rewrite(await self._subjects({"published_since": {"$lt": _moment(before)}}), kept)
 
@@ -151,7 +151,7 @@ def _write(raw: Raw, events: list[Raw]) -> Write:
     as_read = {"_id": raw["_id"], "version": raw["version"], "rewrites": raw.get("rewrites")}
     if not events and "deleted_at" in raw:
         return DeleteOne(as_read)
-    index = events_index(event.get("published_at") for event in events)
+    index = events_index((event["time"], event.get("published_at")) for event in events)
     return ReplaceOne(as_read, raw | index | {"events": events, "rewrites": raw.get("rewrites", 0) + 1})
 
 

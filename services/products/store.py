@@ -14,7 +14,13 @@ from contracts.products import NewCategory, Quote
 from runtime.trace import current_traceparent
 from services.products import rules
 from services.products.connection import Connection, Raw
-from services.products.documents import CategoryDocument, KeptEvent, ProductDocument, StockDocument
+from services.products.documents import (
+    CategoryDocument,
+    KeptEvent,
+    ProductDocument,
+    StockDocument,
+    with_room,
+)
 from services.products.errors import CategoryTaken, SkuTaken, SlugTaken
 from services.products.product import Category, Product
 from services.products.search import Query, Sort
@@ -207,7 +213,7 @@ def _wanted(query: Query) -> Raw:
 
 
 def _next(before: Stored, after: Product, events: Sequence[Event]) -> ProductDocument:
-    return ProductDocument.of(after, before.events + _traced(events), before.rewrites or 0)
+    return ProductDocument.of(after, with_room(before.events + _traced(events)), before.rewrites or 0)
 
 
 def _traced(events: Sequence[Event]) -> tuple[KeptEvent, ...]:

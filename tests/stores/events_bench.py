@@ -23,7 +23,7 @@ from runtime.postgres_parking import PostgresParking
 from runtime.reactions import Heard, Reaction
 from runtime.reactor import Reactor
 from runtime.relay import Relay
-from runtime.shards import SHARDS
+from runtime.shards import SHARDS, shard_of
 from services.payments.tables import InboxRow, OutboxRow
 from tests.conftest import FreshDatabase, Servers
 
@@ -43,17 +43,19 @@ class SaidFacts(Facts):
 
 @dataclass
 class Listener:
-    """Notes what it hears, in the transaction in which it hears it; told to, it fails."""
+    """Notes what it hears, in the transaction in which it hears it; told to, it fails, hangs or dawdles."""
 
     database: Database
     failing: dict[str, Exception] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
+    slow: dict[str, float] = field(default_factory=dict)
     attempts: list[tuple[str, int]] = field(default_factory=list)
 
     async def hear(self, heard: Heard[SaidFacts]) -> None:
         self.attempts.append((heard.subject, heard.facts.number))
         if heard.subject in self.hanging:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.slow.get(heard.subject, 0))
         async with self.database.begin() as connection:
             if not await first_time(connection, InboxRow, heard, utc_now()):
                 return
@@ -126,8 +128,11 @@ class Bench:
         return await self.relay.relay(ALL_SHARDS)
 
     async def heard(self, *, again: bool = False) -> int:
-        """Let a consumer react to what the bus has."""
-        return await self.consumer.consume_once(self.streams, again=again)
+        """Let a consumer react to what the bus has, and tell of what it parked."""
+        consumer = self.consumer
+        heard = await consumer.consume_once(self.streams, again=again)
+        await consumer.tell()
+        return heard
 
     async def effects(self, subject: str) -> list[int]:
         """What the listener has noted about a subject, in the order in which it did."""
@@ -171,5 +176,15 @@ async def open_bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIt
         )
 
 
-def a_subject() -> str:
-    return uuid4().hex
+def a_subject(shard: int | None = None) -> str:
+    """A new one, of this shard if one is named."""
+    while shard not in (None, shard_of(subject := uuid4().hex)):
+        pass
+    return subject
+
+
+async def on_the_bus(redis: Any, subject: str) -> list[int]:
+    """The sequences of a subject's events on the bus, in their order there."""
+    stream = await redis.xrange(f"events:{SERVICE}:{shard_of(subject)}")
+    said = [Event.model_validate_json(fields["body"]) for _, fields in stream]
+    return [event.sequence for event in said if event.subject == subject]

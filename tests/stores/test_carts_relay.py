@@ -3,22 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.carts import CART_CHANGED
 from contracts.errors import Unavailable
 from contracts.events import Event
-from runtime.bus import Outgoing
+from runtime.bus import Bus, Outgoing, stream_of
 from runtime.clock import utc_now
 from runtime.embedded.ports import free_port
+from runtime.relay import BATCH, Relay
 from runtime.shards import SHARDS, shard_of
 from services.carts import keys
 from services.carts.connection import connect
 from services.carts.outbox import CartsOutbox
+from services.carts.store import CartStore
 from tests.conftest import Servers
 from tests.polling import until
 from tests.stores.carts_shop import Shop, open_shop
+from tests.stores.events_bench import a_subject
+from tests.stores.limits_valkey import Valkey
 
 ALL = frozenset(range(SHARDS))
 
@@ -39,6 +45,17 @@ def outbox(shop: Shop) -> CartsOutbox:
 async def make_events(shop: Shop, count: int) -> None:
     for number in range(count):
         await shop.guest_cart({f"SKU-{number}": 1})
+
+
+async def tell_of(shop: Shop, subject: str, count: int) -> None:
+    """So many events about one subject, as the scripts of a change write them."""
+    event = Event(
+        type=CART_CHANGED, source="carts", subject=subject, sequence=1, time=utc_now(), data={}
+    ).model_dump_json()
+    async with shop.redis.pipeline(transaction=False) as pipeline:
+        for _ in range(count):
+            pipeline.xadd(keys.OUTBOX, {keys.EVENT_FIELD: event})
+        await pipeline.execute()
 
 
 async def relayed_by(outbox: CartsOutbox, limit: int = 100) -> list[Outgoing]:
@@ -82,6 +99,20 @@ async def test_a_shard_that_is_full_waits_and_the_others_do_not(shop: Shop, outb
     assert await outbox.backlog() == len(refused)
     assert await relayed_by(outbox) == refused
     assert await relayed_by(outbox) == []
+
+
+async def test_a_full_stream_holds_up_no_other(shop: Shop, outbox: CartsOutbox, servers: Servers) -> None:
+    stuck, other = a_subject(shard=0), a_subject(shard=1)
+    await tell_of(shop, stuck, 2 * BATCH)
+    await tell_of(shop, other, 1)
+    async with connect(servers.bus_redis_url) as redis:
+        await redis.flushall()
+        small = Bus(redis, max_length=3, trimmed_above=0)
+        relay = Relay("carts", outbox, small)
+        await relay.begin(ALL)
+        await relay.relay(ALL)
+        assert [await small.length(stream_of("carts", shard)) for shard in (0, 1)] == [3, 1]
+    assert await outbox.backlog() == 2 * BATCH - 3
 
 
 async def test_of_a_shard_only_what_was_sent_is_marked(shop: Shop, outbox: CartsOutbox) -> None:
@@ -132,14 +163,18 @@ async def test_what_is_young_is_kept_for_a_rebuild(shop: Shop, outbox: CartsOutb
     assert await outbox.republish(ALL) == 4
 
 
+async def test_to_be_told_again_keeps_no_event_for_longer(shop: Shop, outbox: CartsOutbox) -> None:
+    await make_events(shop, 3)
+    await relayed_by(outbox)
+    written = utc_now()
+    await outbox.republish(ALL)
+    await relayed_by(outbox)
+    # The last one stays: it marks how far all is relayed.
+    assert await outbox.prune(written + timedelta(milliseconds=1)) == 2
+
+
 async def test_more_than_a_page_is_read_and_counted(shop: Shop, outbox: CartsOutbox) -> None:
-    await make_events(shop, 1)
-    entries: Any = await shop.redis.xrange(keys.OUTBOX)
-    [(_, fields)] = entries
-    async with shop.redis.pipeline(transaction=False) as pipeline:
-        for _ in range(1200):
-            pipeline.xadd(keys.OUTBOX, fields)
-        await pipeline.execute()
+    await tell_of(shop, a_subject(), 1201)
     assert await outbox.backlog() == 1201
     assert [len(await relayed_by(outbox, limit=700)) for _ in range(3)] == [700, 501, 0]
 
@@ -185,3 +220,26 @@ async def test_a_store_that_is_down_is_an_outage() -> None:
             with pytest.raises(Unavailable):
                 await asking
         await outbox.close()
+
+
+async def test_a_store_that_cannot_write_to_its_disk_is_an_outage(server_folder: Path) -> None:
+    folder = server_folder / "carts-full-disk"
+    server = Valkey(folder)
+    await server.start()
+    try:
+        async with connect(server.url) as redis:
+            # What it would write its file over cannot be written over.
+            (folder / "dump.rdb").mkdir()
+            await redis.config_set("save", "3600 1")
+            await redis.bgsave()
+
+            async def cannot_save() -> bool:
+                persistence: Any = await redis.info("persistence")
+                return bool(persistence["rdb_last_bgsave_status"] == "err")
+
+            await until(cannot_save)
+            for asking in (CartStore(redis).create(None), CartsOutbox(redis).acquire()):
+                with pytest.raises(Unavailable):
+                    await asking
+    finally:
+        server.kill()

@@ -1,35 +1,25 @@
 """The relay: from the outbox to the bus, nothing lost, in order, whoever dies meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
-from contracts.errors import Unavailable
 from contracts.events import Event
-from runtime.bus import Bus, Outgoing, open_bus
-from runtime.clock import utc_now
+from runtime.bus import Bus
 from runtime.postgres_outbox import open_postgres_outbox
-from runtime.relay import Relay
+from runtime.relay import BATCH, Relay
 from tests.conftest import FreshDatabase, Servers
-from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, open_bench
+from tests.polling import until
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, on_the_bus, open_bench
+from workers.process import end_all
 
 
 @pytest.fixture
 async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
     async with open_bench(servers, fresh_database) as opened:
         yield opened
-
-
-async def on_the_bus(redis: Any, subject: str) -> list[int]:
-    """The sequences of a subject's events on the bus, in their order there."""
-    found: list[int] = []
-    for stream in await redis.keys(f"events:{SERVICE}:*"):
-        for _, fields in await redis.xrange(stream):
-            if fields["subject"] == subject:
-                found.append(Event.model_validate_json(fields["body"]).sequence)
-    return found
 
 
 async def test_a_subjects_events_arrive_once_and_in_order(bench: Bench) -> None:
@@ -95,14 +85,22 @@ async def test_told_to_forget_it_tells_all_again(bench: Bench) -> None:
     assert await on_the_bus(bench.redis, subject) == [1, 2, 1, 2]
 
 
-async def test_pruning_drops_what_was_published_long_ago_and_nothing_else(bench: Bench) -> None:
+async def test_a_relay_that_dies_while_it_has_all_told_again_is_repeated_by_the_next(bench: Bench) -> None:
     subject = a_subject()
-    await bench.say(subject, 1)
+    await bench.say(subject, 1, 2)
     await bench.relayed()
-    await bench.say(subject, 2)
-    assert await bench.source.prune(utc_now() - timedelta(days=7)) == 0
-    assert await bench.source.prune(utc_now() + timedelta(seconds=1)) == 1
-    assert [event.subject for event in await bench.source.unpublished(ALL_SHARDS, 10)] == [subject]
+    await bench.redis.flushall()
+    await bench.source.republish(frozenset({0, 1}))
+    await bench.source.close()
+    async with open_postgres_outbox(bench.url) as next_one:
+        relay = Relay(SERVICE, next_one, bench.bus)
+        working = asyncio.create_task(relay.run())
+
+        async def told() -> bool:
+            return await on_the_bus(bench.redis, subject) == [1, 2]
+
+        await until(told)
+        await end_all([working])
 
 
 async def test_a_stream_that_nobody_reads_stops_growing_and_loses_nothing(bench: Bench) -> None:
@@ -115,11 +113,55 @@ async def test_a_stream_that_nobody_reads_stops_growing_and_loses_nothing(bench:
     assert await relay.relay(ALL_SHARDS) == 0
     await bench.heard()
     await _acknowledged_by(small, "orders")
-    for shard in ALL_SHARDS:
-        await small.trim(SERVICE, shard)
     assert await relay.relay(ALL_SHARDS) == 2
     await bench.heard()
     assert await bench.effects(subject) == [1, 2, 3, 4, 5]
+
+
+async def test_a_full_stream_holds_up_no_other(bench: Bench) -> None:
+    relay = Relay(SERVICE, bench.source, Bus(bench.redis, max_length=3, trimmed_above=0))
+    await bench.relayed()
+    stuck, other = a_subject(shard=0), a_subject(shard=1)
+    await bench.say(stuck, *range(2 * BATCH))
+    await bench.say(other, 1)
+    await relay.relay(ALL_SHARDS)
+    assert await on_the_bus(bench.redis, other) == [1]
+
+
+async def test_a_loop_asks_a_full_stream_again_and_again(bench: Bench) -> None:
+    relay = Relay(SERVICE, bench.source, Bus(bench.redis, max_length=3, trimmed_above=0))
+    subject = a_subject()
+    await bench.say(subject, *range(7))
+    working = asyncio.create_task(relay.run())
+
+    async def all_heard() -> bool:
+        await bench.heard()
+        await _acknowledged_by(bench.bus, "orders")
+        return await bench.effects(subject) == list(range(7))
+
+    await until(all_heard)
+    await end_all([working])
+
+
+async def test_what_waits_and_how_long_the_streams_are_can_be_seen(bench: Bench) -> None:
+    small = Bus(bench.redis, max_length=3, trimmed_above=0)
+    await bench.relayed()
+    await bench.say(a_subject(shard=2), *range(5))
+    await Relay(SERVICE, bench.source, small).relay(ALL_SHARDS)
+    working = asyncio.create_task(Relay(SERVICE, bench.source, small).run())
+
+    async def seen() -> bool:
+        return _measured("backlog") == 2 and _measured("on_bus", shard="2") == 3
+
+    await until(seen)
+    async with open_postgres_outbox(bench.url) as other:
+        stand_by = asyncio.create_task(Relay(SERVICE, other, small).run())
+
+        async def told_by_nobody() -> bool:
+            return _measured("backlog") is None and _measured("on_bus", shard="2") is None
+
+        await until(told_by_nobody)
+        await end_all([working, stand_by])
 
 
 async def test_trimming_keeps_what_a_group_has_not_acknowledged(bench: Bench) -> None:
@@ -146,11 +188,8 @@ async def test_trimming_keeps_everything_from_a_group_that_has_heard_nothing(ben
     assert await on_the_bus(bench.redis, subject) == [1, 2]
 
 
-async def test_a_bus_that_is_away_is_an_outage(bench: Bench) -> None:
-    async with open_bus("redis://127.0.0.1:1") as away:
-        event = Outgoing(key="1", shard=0, type="a.b", subject="x", body="{}")
-        with pytest.raises(Unavailable):
-            await away.publish(SERVICE, 0, [event])
+def _measured(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"micromart_events_{name}", {"service": SERVICE, **labels})
 
 
 async def _acknowledged_by(bus: Bus, group: str) -> None:

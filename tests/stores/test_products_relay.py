@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -73,6 +74,21 @@ async def relayed_by(outbox: ProductsOutbox, limit: int = 100) -> list[Outgoing]
 
 def facts(events: list[Outgoing]) -> list[tuple[str, int]]:
     return [(event.type, Event.model_validate_json(event.body).sequence) for event in events]
+
+
+async def full_of_events(
+    settings: Settings, product_id: str, *, bytes_of_all: int, **changes: Any
+) -> list[str]:
+    """Have the product hold this much of events like its own one; answers their ids."""
+    document = await document_of(settings, product_id)
+    size = 100_000
+    event = document["events"][0] | {"data": {"description": "x" * size}} | changes
+    document["events"] = [event | {"id": str(uuid4())} for _ in range(bytes_of_all // size)]
+    document["unpublished"] = event["published_at"] is None
+    async with AsyncMongoClient[dict[str, Any]](settings.secret("products_mongo_url")) as client:
+        products = client[settings.products_mongo_database]["products"]
+        await products.replace_one({"_id": product_id}, document)
+    return [event["id"] for event in document["events"]]
 
 
 async def count_of(settings: Settings, product_id: str) -> int:
@@ -183,6 +199,43 @@ async def test_only_what_was_published_before_then_is_pruned(
     events = (await document_of(settings, moka.id))["events"]
     assert [(event["type"], event.get("published_at")) for event in events] == [(PRODUCT_UPDATED, None)]
     assert (await products.product("moka")).version == 2
+
+
+async def test_to_be_told_again_keeps_no_event_for_longer(
+    products: ProductsService, outbox: ProductsOutbox
+) -> None:
+    await products.create(new_product("moka"))
+    await relayed_by(outbox)
+    now = utc_now()
+    await outbox.republish(ALL)
+    await relayed_by(outbox)
+    assert await outbox.prune(now) == 1
+
+
+async def test_what_was_published_makes_room_for_an_edit(
+    products: ProductsService, outbox: ProductsOutbox, settings: Settings
+) -> None:
+    moka = await products.create(new_product("moka"))
+    await relayed_by(outbox)
+    kept = await full_of_events(settings, moka.id, bytes_of_all=16 << 20)
+    await products.change("moka", ProductChanges(description="☕" * 5_000))
+    events = (await document_of(settings, moka.id))["events"]
+    left = [event["id"] for event in events]
+    assert left[:-1] == kept[1 - len(left) :]
+    assert 1 < len(left) <= len(kept) // 10
+    assert facts(await relayed_by(outbox)) == [(PRODUCT_UPDATED, 2)]
+
+
+async def test_what_waits_to_be_published_makes_room_for_nothing(
+    products: ProductsService, outbox: ProductsOutbox, settings: Settings
+) -> None:
+    moka = await products.create(new_product("moka"))
+    await relayed_by(outbox)
+    waiting = await full_of_events(settings, moka.id, bytes_of_all=9 << 20, published_at=None)
+    with pytest.raises(Unavailable):
+        await products.change("moka", titled("Moka Pot"))
+    assert [event.key for event in await relayed_by(outbox)] == waiting
+    await products.change("moka", titled("Moka Pot"))
 
 
 async def test_a_removed_product_is_forgotten_with_its_last_event(
