@@ -37,7 +37,7 @@ class OnlyInDevelopment(DomainError):
 
 
 class DemoUser(BaseModel):
-    """An account that was made just now; its password is kept nowhere."""
+    """An account that was given its password just now, which is kept nowhere."""
 
     email: str
     role: Role
@@ -109,7 +109,7 @@ async def _add_users(accounts: Accounts, report: Report) -> list[DemoUser]:
     for email, role in _reported("users", list(DEMO_USERS.items()), report):
         password = token_urlsafe(12)
         _, change = await accounts.create_user(email, SecretStr(password), None, {role})
-        if change is Change.CREATED:
+        if change in {Change.CREATED, Change.HANDED_OVER}:
             made.append(DemoUser(email=email, role=role, password=password))
     return made
 

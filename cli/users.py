@@ -1,4 +1,4 @@
-"""micromart users: make the first staff account, and see who has one."""
+"""micromart users: who has an account, what they may do, and the end of either."""
 
 import asyncio
 import os
@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 Data = Annotated[
     Path, typer.Option("--data", help="The data folder of an embedded platform, used if it runs.")
 ]
+Email = Annotated[str, typer.Option(help="Whose account it is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 users = typer.Typer(name="users", help="Accounts and their roles.", no_args_is_help=True)
@@ -32,16 +33,28 @@ console = Console()
 
 _SAID = {
     Change.CREATED: "[green]created[/]",
-    Change.ROLES_ADDED: "existed already, [green]roles added[/], password unchanged",
-    Change.NONE: "existed already with these roles, nothing changed",
+    Change.ROLES_ADDED: "existed already, [green]roles added[/], password unchanged, sessions ended",
+    Change.HANDED_OVER: (
+        "somebody had registered it who never showed that the address is theirs:"
+        " [green]handed over[/], this password opens it and no other, sessions ended"
+    ),
+    Change.ROLES_TAKEN: "[green]roles taken[/], sessions ended; API keys that they made hold until revoked",
+    Change.NONE: "nothing changed",
 }
 
 
-class MadeUser(BaseModel):
-    """What `users create --json` prints."""
+class ChangedUser(BaseModel):
+    """What `users create --json` and `users demote --json` print."""
 
     change: Change
     user: AccountView
+
+
+class SignedOutUser(BaseModel):
+    """What `users sign-out --json` prints."""
+
+    user: AccountView
+    sessions_ended: int
 
 
 class UserList(BaseModel):
@@ -52,24 +65,59 @@ class UserList(BaseModel):
 
 @users.command("create")
 def create_user(
-    email: Annotated[str, typer.Option()],
+    email: Email,
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
     role: Annotated[list[Role], typer.Option(help="May be given more than once.")] = [Role.CUSTOMER],  # noqa: B006
     name: Annotated[str | None, typer.Option()] = None,
     data: Data = Path(".micromart"),
     as_json: AsJson = False,
 ) -> None:
-    """Make sure that an account exists and has the roles; a known one keeps its password. Safe to repeat."""
+    """Make sure that an account exists and has the roles. Safe to repeat.
+
+    A known one keeps its password; but one that is to be staff's, and whose password may be somebody else's,
+    is handed over with this one.
+    """
 
     async def create(accounts: Accounts) -> tuple[User, Change]:
         async with noted(load_settings(), "users create", f"{email}: {', '.join(sorted(role))}"):
             return await accounts.create_user(email, SecretStr(password), name, role)
 
-    user, change = _with_accounts(data, create)
+    _tell(_with_accounts(data, create), as_json=as_json)
+
+
+@users.command("demote")
+def demote_user(
+    email: Email,
+    role: Annotated[list[Role], typer.Option(help="To take away; may be given more than once.")] = [  # noqa: B006
+        Role.STAFF,
+        Role.ADMIN,
+    ],
+    data: Data = Path(".micromart"),
+    as_json: AsJson = False,
+) -> None:
+    """Take roles from an account, which stays a customer's, and end its sessions. Safe to repeat."""
+
+    async def demote(accounts: Accounts) -> tuple[User, Change]:
+        async with noted(load_settings(), "users demote", f"{email}: {', '.join(sorted(role))}"):
+            return await accounts.demote(email, role)
+
+    _tell(_with_accounts(data, demote), as_json=as_json)
+
+
+@users.command("sign-out")
+def sign_out_user(email: Email, data: Data = Path(".micromart"), as_json: AsJson = False) -> None:
+    """End every session of an account: in a second or two, none opens anything any more. Safe to repeat."""
+
+    async def sign_out(accounts: Accounts) -> tuple[User, int]:
+        async with noted(load_settings(), "users sign-out", email):
+            return await accounts.sign_out(email)
+
+    user, ended = _with_accounts(data, sign_out)
     if as_json:
-        _print_json(MadeUser(change=change, user=AccountView.of(user)))
+        _print_json(SignedOutUser(user=AccountView.of(user), sessions_ended=ended))
     else:
-        console.print(f"[bold]{escape(user.email)}[/] ({_roles(user)}): {_SAID[change]}", soft_wrap=True)
+        sessions = "session" if ended == 1 else "sessions"
+        console.print(f"[bold]{escape(user.email)}[/]: {ended} {sessions} ended", soft_wrap=True)
 
 
 @users.command("list")
@@ -109,6 +157,14 @@ def _with_accounts(data: Path, use: Callable[[Accounts], Awaitable[Answer]]) -> 
     except DomainError as error:
         Console(stderr=True).print(f"[red]{error.refusal.code}[/]: {escape(error.detail)}")
         raise typer.Exit(1) from error
+
+
+def _tell(changed: tuple[User, Change], *, as_json: bool) -> None:
+    user, change = changed
+    if as_json:
+        _print_json(ChangedUser(change=change, user=AccountView.of(user)))
+    else:
+        console.print(f"[bold]{escape(user.email)}[/] ({_roles(user)}): {_SAID[change]}", soft_wrap=True)
 
 
 def _know_embedded_platform(data: Path) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.auth.dependencies import AccountsService, CallersDevice, LinksService, ResetRequestsService
 from api.auth.views import Secret, Text
-from api.caller import Caller, called_by
+from api.caller import Caller, OptionalCaller, called_by
 from api.requests import RequestBody
 from contracts.auth import MailedToken
 
@@ -53,9 +53,9 @@ async def forget_password(body: Forgotten, requests: ResetRequestsService) -> No
 
 
 @router.post("/password/reset", status_code=status.HTTP_204_NO_CONTENT)
-async def reset_password(body: ResetPassword, links: LinksService) -> None:
+async def reset_password(body: ResetPassword, links: LinksService, device: CallersDevice) -> None:
     """Set a new password by a mailed link, which does that once; every session ends."""
-    await links.reset(body.token, body.new_password)
+    await links.reset(body.token, body.new_password, device.address)
 
 
 @router.post("/email/verification", status_code=status.HTTP_202_ACCEPTED, response_class=Response)
@@ -65,9 +65,9 @@ async def send_verification(caller: Caller, links: LinksService) -> None:
 
 
 @router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT)
-async def verify_email(body: VerifyEmail, links: LinksService) -> None:
-    """Verify an address by a mailed link, which does that once."""
-    await links.verify(body.token)
+async def verify_email(body: VerifyEmail, caller: OptionalCaller, links: LinksService) -> None:
+    """Verify an address by a mailed link, which does that once; whoever has one sends an access token."""
+    await links.verify(body.token, caller)
 
 
 @internal.get("/{mail_id}/token")

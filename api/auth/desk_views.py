@@ -4,26 +4,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api.requests import RequestBody
 from contracts.auth import Scope
+from contracts.moment import Moment
 
 if TYPE_CHECKING:
     from services.auth.api_key_store import ApiKey
     from services.auth.api_keys import NewApiKey
     from services.auth.staff_action_store import NotedAction
 
+# Control characters, and what cannot be seen or turns the direction of writing: a name that admins go by must
+# not look like another one.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 # One line with something to read on it.
-Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", max_length=100)]
+KeyName = Annotated[
+    str, Field(pattern=rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$", min_length=1, max_length=100)
+]
 
 
 class CreateApiKey(RequestBody):
     """Make a key for a machine."""
 
-    name: Annotated[Name, Field(examples=["warehouse importer"])]
+    name: Annotated[KeyName, Field(examples=["warehouse importer"])]
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKeyView(BaseModel):

@@ -3,15 +3,16 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
 
 from api.auth.cursors import cursor_at, position_in
 from api.auth.dependencies import SessionsService
 from api.caller import Caller, called_by
 from api.pages import CursorParameter, Limit, Page
-from contracts.auth import EndedSessions
+from contracts.auth import ENDED_SESSIONS_PAGE, EndedSessions
 from contracts.identity import Identity
+from contracts.moment import Moment
 
 if TYPE_CHECKING:
     from services.auth.session_store import Session
@@ -63,14 +64,29 @@ async def end_every_session(caller: Caller, sessions: SessionsService) -> None:
 
 
 @router.delete("/{id}", status_code=204)
-async def end_session(id: str, caller: Caller, sessions: SessionsService) -> None:  # noqa: A002 - the path's name
+async def end_session(
+    id: Annotated[str, Path(max_length=64)],  # noqa: A002 - the path's name
+    caller: Caller,
+    sessions: SessionsService,
+) -> None:
     """End one of my sessions. Safe to repeat."""
     await sessions.end(caller, id)
 
 
 @internal.get("/sessions/ended")
 async def ended_sessions(
-    sessions: SessionsService, after: Annotated[AwareDatetime | None, Query()] = None
+    sessions: SessionsService,
+    after: Annotated[Moment | None, Query()] = None,
+    limit: Annotated[int | None, Query(ge=1, le=ENDED_SESSIONS_PAGE)] = None,
+    cursor: CursorParameter = None,
 ) -> EndedSessions:
-    """The sessions that ended since then, for the gateway, which refuses their tokens."""
-    return await sessions.ended(after)
+    """The sessions that ended since then, and retired keys, for the gateway, which refuses their tokens."""
+    # A gateway that is older than pages names no limit, and would take the first page for all of them.
+    if limit is None:
+        return await sessions.ended(after)
+    found = await sessions.ended(after, limit + 1, position_in(cursor))
+    if len(found.items) <= limit:
+        return found
+    items = found.items[:limit]
+    next_cursor = cursor_at(items[-1].ended_at, items[-1].session)
+    return found.model_copy(update={"items": items, "next_cursor": next_cursor})

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, status
-from pydantic import AwareDatetime
 
 from api.auth.cursors import cursor_at, position_in
 from api.auth.dependencies import StaffActionsService
@@ -11,15 +10,14 @@ from api.auth.desk_views import StaffActionView
 from api.caller import Admin, called_by
 from api.pages import CursorParameter, Limit, Page
 from contracts.auth import StaffAction, StaffActionEnded, StaffActionNoted
+from contracts.moment import Moment
 
 ActionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Actor = Annotated[
     str | None, Query(pattern=r"^[^\x00]{1,100}$", description="a user's id, `key:...` or `cli:...`")
 ]
-From = Annotated[
-    AwareDatetime | None, Query(alias="from", description="the first moment, with its time zone")
-]
-Until = Annotated[AwareDatetime | None, Query(description="the moment after the last")]
+From = Annotated[Moment | None, Query(alias="from", description="the first moment, with its time zone")]
+Until = Annotated[Moment | None, Query(description="the moment after the last")]
 
 router = APIRouter(prefix="/v1/admin/staff-actions", tags=["auth"])
 internal = APIRouter(

@@ -1,6 +1,6 @@
 """What happens to an account, each with its event: in the caller's unit of work, under the account's lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -14,8 +14,10 @@ from contracts.auth import (
     PasswordChanged,
 )
 from contracts.events import Event, EventData
+from contracts.identity import Role
 from services.auth.store import AuthTransaction, User
 from services.auth.tables import Purpose, Revocation
+from services.auth.throttle import Throttle
 
 # An account is mailed a link of one kind at most this often, however often it is asked for.
 MAILED_EVERY = timedelta(minutes=5)
@@ -36,6 +38,14 @@ class LinkLifetimes:
         return self.reset if purpose is Purpose.RESET_PASSWORD else self.verification
 
 
+@dataclass(frozen=True)
+class AccountPolicy:
+    """How often signing in to an account may fail, and how long the links open that it is mailed."""
+
+    throttle: Throttle = field(default_factory=Throttle)
+    links: LinkLifetimes = field(default_factory=LinkLifetimes)
+
+
 async def request_link(
     tx: AuthTransaction, user: User, purpose: Purpose, lifetimes: LinkLifetimes, now: datetime
 ) -> None:
@@ -52,10 +62,14 @@ async def replace_password(
     reason: Revocation,
     now: datetime,
     *,
+    proved: bool,
     except_session: str | None = None,
 ) -> None:
-    """Give the account another password; what the old one opened, and links to reset it, open no more."""
-    await tx.set_password(user.id, password_hash)
+    """Give the account another password; what the old one opened, and links to reset it, open no more.
+
+    It is proved where who chose it has shown that the account's address is theirs.
+    """
+    await tx.set_password(user.id, password_hash, proved=proved)
     await tx.mail.close_links(user.id, Purpose.RESET_PASSWORD, now)
     await tx.sessions.end_all(user.id, reason, now, except_session=except_session)
     await _tell(tx, user, PASSWORD_CHANGED, PasswordChanged(user_id=user.id, changed_at=now), now)
@@ -68,6 +82,23 @@ async def verify_email(tx: AuthTransaction, user: User, now: datetime) -> None:
     await tx.verify_email(user.id, now)
     await tx.mail.close_links(user.id, Purpose.VERIFY_EMAIL, now)
     await _tell(tx, user, EMAIL_VERIFIED, EmailVerified(user_id=user.id, email=user.email), now)
+
+
+async def hand_over(tx: AuthTransaction, user: User, owner: User, password_hash: str, now: datetime) -> User:
+    """Give the account to the owner of its address, as if it were new: somebody else may have made it."""
+    await replace_password(tx, user, password_hash, Revocation.ADDRESS_CLAIMED, now, proved=True)
+    await verify_email(tx, user, now)
+    await tx.set_name(user.id, owner.name)
+    return replace(
+        user, name=owner.name, email_verified_at=user.email_verified_at or now, password_proved=True
+    )
+
+
+async def change_roles(tx: AuthTransaction, user: User, roles: frozenset[Role], now: datetime) -> User:
+    """Give the account these roles and no others; no session keeps the old ones, or gets the new ones."""
+    await tx.set_roles(user.id, roles)
+    await tx.sessions.end_all(user.id, Revocation.ROLES_CHANGED, now)
+    return replace(user, roles=roles)
 
 
 async def _tell(tx: AuthTransaction, user: User, event_type: str, data: EventData, now: datetime) -> None:

@@ -13,19 +13,29 @@ from contracts.events import Event
 from contracts.identity import Identity, Role
 from runtime.clock import Clock, utc_now
 from services.auth import rules
-from services.auth.account_changes import LinkLifetimes, replace_password, request_link
-from services.auth.errors import BadCredentials, EmailTaken, WrongPassword
+from services.auth.account_changes import (
+    AccountPolicy,
+    change_roles,
+    hand_over,
+    replace_password,
+    request_link,
+)
+from services.auth.errors import BadCredentials, EmailTaken, SessionEnded, UserUnknown, WrongPassword
 from services.auth.passwords import Passwords
 from services.auth.store import AuthStore, AuthTransaction, Credentials, User
 from services.auth.tables import Purpose, Revocation
-from services.auth.throttle import AttemptKeys, Throttle
+from services.auth.throttle import AttemptKeys
+
+_NOT_YOUR_PASSWORD = "this is not your password"  # noqa: S105 - a refusal's words
 
 
 class Change(StrEnum):
-    """What making sure of a user came to."""
+    """What making sure of a user's roles came to."""
 
     CREATED = "created"
     ROLES_ADDED = "roles_added"
+    HANDED_OVER = "handed_over"
+    ROLES_TAKEN = "roles_taken"
     NONE = "none"
 
 
@@ -37,15 +47,12 @@ class Accounts:
         store: AuthStore,
         passwords: Passwords,
         clock: Clock = utc_now,
-        *,
-        throttle: Throttle = Throttle(),  # noqa: B008 - it is frozen
-        lifetimes: LinkLifetimes = LinkLifetimes(),  # noqa: B008 - it is frozen
+        policy: AccountPolicy = AccountPolicy(),  # noqa: B008 - it is frozen
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._clock = clock
-        self._throttle = throttle
-        self._lifetimes = lifetimes
+        self._policy = policy
 
     async def register(self, email: str, password: SecretStr, name: str | None = None) -> User:
         """Open a customer's account and ask its address; a second one for an email is refused: EmailTaken."""
@@ -54,28 +61,45 @@ class Accounts:
         async with self._store.begin() as tx:
             if not await self._added(tx, user, password_hash):
                 raise EmailTaken("this email has an account already")
-            await request_link(tx, user, Purpose.VERIFY_EMAIL, self._lifetimes, user.created_at)
+            await request_link(tx, user, Purpose.VERIFY_EMAIL, self._policy.links, user.created_at)
             return user
 
     async def create_user(
         self, email: str, password: SecretStr, name: str | None, roles: Iterable[Role]
     ) -> tuple[User, Change]:
-        """Make sure that an account has the roles; a known one keeps its password. Safe to repeat.
+        """Make sure that an account has the roles; the operator answers for its address. Safe to repeat.
 
-        The operator who makes it answers for the address.
+        A known one keeps its password, unless it is to be the staff's and nobody knows whose password it is:
+        then it is handed over to who was given this one.
         """
-        user = self._newcomer(email, name, roles)
-        user = replace(user, email_verified_at=user.created_at)
-        password_hash = await self._passwords.hash(rules.accepted_password(password, user.email))
+        owner = self._newcomer(email, name, roles)
+        owner = replace(owner, email_verified_at=owner.created_at, password_proved=True)
+        password_hash = await self._passwords.hash(rules.accepted_password(password, owner.email))
         async with self._store.begin() as tx:
-            if await self._added(tx, user, password_hash):
-                return user, Change.CREATED
-            known = await tx.locked_user(user.email)
-            if user.roles <= known.roles:
+            if await self._added(tx, owner, password_hash):
+                return owner, Change.CREATED
+            known, change, now = await tx.locked_user(owner.email), Change.NONE, self._clock()
+            if owner.is_staff and not known.password_proved:
+                known, change = await hand_over(tx, known, owner, password_hash, now), Change.HANDED_OVER
+            if not owner.roles <= known.roles:
+                known = await change_roles(tx, known, known.roles | owner.roles, now)
+                change = Change.ROLES_ADDED if change is Change.NONE else change
+            return known, change
+
+    async def demote(self, email: str, roles: Iterable[Role]) -> tuple[User, Change]:
+        """Take roles from an account, which stays a customer's, and end its sessions. Safe to repeat."""
+        async with self._store.begin() as tx:
+            known = await self._known(tx, email)
+            left = known.roles.difference(roles) or frozenset({Role.CUSTOMER})
+            if left == known.roles:
                 return known, Change.NONE
-            known = replace(known, roles=known.roles | user.roles)
-            await tx.set_roles(known.id, known.roles)
-            return known, Change.ROLES_ADDED
+            return await change_roles(tx, known, left, self._clock()), Change.ROLES_TAKEN
+
+    async def sign_out(self, email: str) -> tuple[User, int]:
+        """End every session of an account; answers how many were open. Safe to repeat."""
+        async with self._store.begin() as tx:
+            known = await self._known(tx, email)
+            return known, await tx.sessions.end_all(known.id, Revocation.SIGNED_OUT, self._clock())
 
     async def authenticate(self, email: str, password: SecretStr, address: str | None = None) -> User:
         """The account that the credentials open; neither the answer nor its cost tells a known email.
@@ -110,17 +134,25 @@ class Accounts:
         """
         user = await self.user(caller.subject)
         accepted = rules.accepted_password(new, user.email)
-        if await self._proved(user.email, current, address) is None:
-            raise WrongPassword("this is not your password")
+        known = await self._proved(user.email, current, address)
+        if known is None:
+            raise WrongPassword(_NOT_YOUR_PASSWORD)
         password_hash = await self._passwords.hash(accepted)
         async with self._store.begin() as tx:
-            await tx.locked_user_of(user.id)
+            # Much may have happened since it was verified: a reset, above all, is not to be undone by this.
+            user, now = await tx.locked_user(user.email), self._clock()
+            if caller.session is None or not await tx.sessions.is_open(caller.session, user.id, now):
+                raise SessionEnded("this session has ended: sign in again")
+            if not await tx.still_hold(known):
+                raise WrongPassword(_NOT_YOUR_PASSWORD)
             await replace_password(
                 tx,
                 user,
                 password_hash,
                 Revocation.PASSWORD_CHANGED,
-                self._clock(),
+                now,
+                # Whoever knew the old one chose the new one.
+                proved=user.password_proved,
                 except_session=caller.session,
             )
 
@@ -142,7 +174,7 @@ class Accounts:
         self._passwords.ensure_room()
         keys = AttemptKeys.of(email, address)
         async with self._store.begin() as tx:
-            await self._throttle.attempt(tx, keys, self._clock())
+            attempt = await self._policy.throttle.attempt(tx, keys, self._clock())
             # What is no address is looked up too: nobody has the empty one.
             known = await tx.credentials(rules.normalised_email(email) or "")
         matches = await self._passwords.verify(
@@ -151,8 +183,14 @@ class Accounts:
         if known is None or not matches:
             return None
         async with self._store.begin() as tx:
-            await self._throttle.succeeded(tx, keys)
+            await self._policy.throttle.succeeded(tx, attempt, self._clock())
         return known
+
+    async def _known(self, tx: AuthTransaction, email: str) -> User:
+        known = await tx.credentials(rules.normalised_email(email) or "")
+        if known is None:
+            raise UserUnknown("nobody has an account with this email")
+        return await tx.locked_user(known.user.email)
 
     def _newcomer(self, email: str, name: str | None, roles: Iterable[Role]) -> User:
         return User(

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.tables import AuthTable
 
 _ATTEMPTS = AuthTable.metadata.tables["sign_in_attempts"]
+_KNOWN = AuthTable.metadata.tables["known_addresses"]
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class Attempts:
 
 
 class AttemptQueries:
-    """What is known of attempts to sign in, by a digest of the account or the address."""
+    """What is known of attempts to sign in, and from where some succeeded, by digests."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def locked(self, keys: Iterable[bytes], now: datetime) -> dict[bytes, Attempts]:
         """What is known under the keys; nobody else counts under them before this block ends."""
-        # Always in one order: two that share both keys do not wait for each other in a circle.
+        # Always in one order: two that share keys do not wait for each other in a circle.
         nothing = [{"key": key, "failures": 0, "forgotten_at": now} for key in sorted(keys)]
         known = await self._connection.execute(
             upsert(_ATTEMPTS)
@@ -61,18 +62,30 @@ class AttemptQueries:
             ],
         )
 
-    async def take_back(self, key: bytes) -> None:
-        """One failure was none."""
+    async def is_known(self, key: bytes, now: datetime) -> bool:
+        """Whether somebody has signed in to the account from the address, by a digest of both."""
+        query = select(_KNOWN.c.key).where(_KNOWN.c.key == key, _KNOWN.c.forgotten_at > now)
+        return await self._connection.scalar(query) is not None
+
+    async def know(self, key: bytes, forgotten_at: datetime) -> None:
+        """Note that somebody has, until then."""
         await self._connection.execute(
-            update(_ATTEMPTS)
-            .where(_ATTEMPTS.c.key == key)
-            .values(failures=func.greatest(_ATTEMPTS.c.failures - 1, 0), locked_until=None)
+            upsert(_KNOWN)
+            .values(key=key, forgotten_at=forgotten_at)
+            .on_conflict_do_update(index_elements=["key"], set_={"forgotten_at": forgotten_at})
         )
 
-    async def clear(self, key: bytes) -> None:
-        await self._connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.key == key))
-
     async def forget(self, now: datetime) -> int:
-        """Drop what is forgotten; answers how much."""
-        dropped = await self._connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.forgotten_at <= now))
-        return dropped.rowcount
+        """Drop what is forgotten; answers how much.
+
+        What somebody counts under stays for now: an attempt locks several keys, and is not to wait in a
+        circle with us.
+        """
+        dropped = 0
+        for table in (_ATTEMPTS, _KNOWN):
+            forgotten = (
+                select(table.c.key).where(table.c.forgotten_at <= now).with_for_update(skip_locked=True)
+            )
+            gone = await self._connection.execute(delete(table).where(table.c.key.in_(forgotten)))
+            dropped += gone.rowcount
+        return dropped

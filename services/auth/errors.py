@@ -148,6 +148,18 @@ class UnknownStaffAction(DomainError):
     kind = Kind.NOT_FOUND
 
 
+class UserUnknown(DomainError):
+    code = "auth.user_unknown"
+    kind = Kind.NOT_FOUND
+
+
+class SessionEnded(DomainError):
+    """The session that asked for something ended before it was done; the gateway calls it the same."""
+
+    code = "auth.session_ended"
+    kind = Kind.UNAUTHENTICATED
+
+
 class SessionUnknown(DomainError):
     """No session of the caller's has this id; whether it is another's is not said."""
 

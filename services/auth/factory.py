@@ -9,7 +9,7 @@ from pathlib import Path
 from runtime.database import Database
 from runtime.migrations import upgrade
 from runtime.settings import Settings
-from services.auth.account_changes import LinkLifetimes
+from services.auth.account_changes import AccountPolicy, LinkLifetimes
 from services.auth.accounts import Accounts
 from services.auth.api_keys import ApiKeys
 from services.auth.identities import Identities
@@ -57,10 +57,17 @@ async def open_auth(settings: Settings) -> AsyncIterator[Auth]:
     secret = settings.secret("auth_key_secret")
     async with _open_store(settings) as store:
         with Passwords() as passwords:
-            throttle, links = _throttle(settings), _link_lifetimes(settings)
-            accounts = Accounts(store, passwords, throttle=throttle, lifetimes=links)
+            policy = _policy(settings)
+            accounts = Accounts(store, passwords, policy=policy)
             keys = _keys(store, settings)
-            sessions = Sessions(store, accounts, keys, AnswerSeal(secret), _lifetimes(settings))
+            sessions = Sessions(
+                store,
+                accounts,
+                keys,
+                AnswerSeal(secret),
+                _lifetimes(settings),
+                per_account=settings.sessions_per_account,
+            )
             async with open_oidc(settings, Identities(store, passwords), sessions) as oidc:
                 yield Auth(
                     accounts,
@@ -69,10 +76,8 @@ async def open_auth(settings: Settings) -> AsyncIterator[Auth]:
                     api_keys=ApiKeys(store),
                     staff_actions=StaffActions(store),
                     oidc=oidc,
-                    links=MailedLinks(
-                        store, passwords, LinkTokens(secret), throttle=throttle, lifetimes=links
-                    ),
-                    reset_requests=ResetRequests(store, lifetimes=links),
+                    links=MailedLinks(store, passwords, LinkTokens(secret), policy=policy),
+                    reset_requests=ResetRequests(store, lifetimes=policy.links),
                 )
 
 
@@ -101,7 +106,7 @@ async def open_staff_actions(settings: Settings) -> AsyncIterator[StaffActions]:
 async def open_reset_requests(settings: Settings) -> AsyncIterator[ResetRequests]:
     """What the worker answers, closed at the end; it needs no secret."""
     async with _open_store(settings) as store:
-        yield ResetRequests(store, lifetimes=_link_lifetimes(settings))
+        yield ResetRequests(store, lifetimes=_policy(settings).links)
 
 
 @asynccontextmanager
@@ -111,14 +116,17 @@ async def open_session_pruning(settings: Settings) -> AsyncIterator[SessionPruni
         yield SessionPruning(store, grace=_lifetimes(settings).grace)
 
 
-def _throttle(settings: Settings) -> Throttle:
-    return Throttle(settings.sign_in_failures_per_account, settings.sign_in_failures_per_address)
-
-
-def _link_lifetimes(settings: Settings) -> LinkLifetimes:
-    return LinkLifetimes(
-        reset=timedelta(seconds=settings.password_reset_seconds),
-        verification=timedelta(seconds=settings.email_verification_seconds),
+def _policy(settings: Settings) -> AccountPolicy:
+    return AccountPolicy(
+        Throttle(
+            per_account=settings.sign_in_failures_per_account,
+            per_address=settings.sign_in_failures_per_address,
+            per_day=settings.sign_in_failures_per_day,
+        ),
+        LinkLifetimes(
+            reset=timedelta(seconds=settings.password_reset_seconds),
+            verification=timedelta(seconds=settings.email_verification_seconds),
+        ),
     )
 
 

@@ -1,21 +1,21 @@
 """Whose account a provider's word opens: linked once, by an address that the provider has made sure of."""
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4
 
 from pydantic import SecretStr
 
-from contracts.auth import EMAIL_VERIFIED, USER_REGISTERED, EmailVerified, UserRegistered
+from contracts.auth import USER_REGISTERED, UserRegistered
 from contracts.errors import Unauthenticated
 from contracts.events import Event
 from contracts.identity import Role
 from runtime.clock import Clock, utc_now
 from services.auth import rules
+from services.auth.account_changes import hand_over
 from services.auth.errors import InvalidName, OidcAccountProtected, OidcEmailUnverified
 from services.auth.passwords import Passwords
 from services.auth.store import AuthStore, AuthTransaction, User
-from services.auth.tables import Revocation
 
 _NOBODYS_PASSWORD_BYTES = 32
 
@@ -65,7 +65,7 @@ class Identities:
         user = await tx.user(user_id)
         if user is None:
             raise Unauthenticated("this account does not exist any more")
-        return user
+        return _no_staffs(user)
 
     def _newcomer(self, person: Vouched) -> User:
         """The account that is opened when the address has none yet."""
@@ -80,6 +80,7 @@ class Identities:
             roles=frozenset({Role.CUSTOMER}),
             created_at=now,
             email_verified_at=now,
+            password_proved=True,
         )
 
     async def _opened_or_claimed(self, tx: AuthTransaction, newcomer: User, nobodys: str) -> User:
@@ -99,19 +100,18 @@ class Identities:
             )
             await tx.emit([event])
             return newcomer
-        known = await tx.locked_user(newcomer.email)
-        if known.roles & {Role.STAFF, Role.ADMIN}:
-            raise OidcAccountProtected("this account is signed in to with its password")
-        if known.email_verified_at is not None:
+        known = _no_staffs(await tx.locked_user(newcomer.email))
+        if known.password_proved:
             return known
         # Whoever registered it never showed that the address is theirs; they may have waited for its owner.
-        now = newcomer.created_at
-        sequence = await tx.identities.hand_over(known.id, nobodys, now)
-        await tx.sessions.end_all(known.id, Revocation.ADDRESS_CLAIMED, now)
-        verified = EmailVerified(user_id=known.id, email=known.email)
-        event = Event.of(EMAIL_VERIFIED, subject=known.id, sequence=sequence, time=now, data=verified)
-        await tx.emit([event])
-        return replace(known, email_verified_at=now)
+        return await hand_over(tx, known, newcomer, nobodys, newcomer.created_at)
+
+
+def _no_staffs(user: User) -> User:
+    """The account, unless it is one that a password alone opens: linked or not, whatever it was before."""
+    if user.is_staff:
+        raise OidcAccountProtected("this account is signed in to with its password")
+    return user
 
 
 def _name(given: str | None) -> str | None:

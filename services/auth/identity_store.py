@@ -3,11 +3,11 @@
 import hashlib
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from services.auth.tables import LinkedIdentityRow, UserRow
+from services.auth.tables import LinkedIdentityRow
 
 
 class IdentityQueries:
@@ -34,14 +34,3 @@ class IdentityQueries:
         await self._connection.execute(
             insert(LinkedIdentityRow).values(issuer=issuer, subject=subject, user_id=user_id, created_at=now)
         )
-
-    async def hand_over(self, user_id: str, password_hash: str, now: datetime) -> int:
-        """Note that an account's address is verified, with another password; answers its event's sequence."""
-        changed = await self._connection.execute(
-            update(UserRow)
-            .where(col(UserRow.id) == user_id)
-            .values(password_hash=password_hash, email_verified_at=now, events=col(UserRow.events) + 1)
-            .returning(col(UserRow.events))
-        )
-        sequence: int = changed.scalar_one()
-        return sequence

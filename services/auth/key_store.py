@@ -64,6 +64,13 @@ class KeyQueries:
             for row in rows
         ]
 
+    async def retired_since(self, after: datetime) -> frozenset[str]:
+        """The keys that were retired later than that."""
+        retired = await self._connection.scalars(
+            select(col(SigningKeyRow.kid)).where(col(SigningKeyRow.retired_at) > after)
+        )
+        return frozenset(retired)
+
     async def add(self, key: KeptKey) -> None:
         await self._connection.execute(
             insert(SigningKeyRow).values(

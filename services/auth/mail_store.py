@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import case, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -15,7 +15,7 @@ _UNUSED = col(MailedLinkRow.used_at).is_(None)
 
 @dataclass(frozen=True)
 class Link:
-    """A link that opens still, and whom it is mailed to."""
+    """A link that opens still, and whom it is mailed to: by name where the address is known to be theirs."""
 
     mail_id: str
     purpose: Purpose
@@ -51,7 +51,8 @@ class MailQueries:
                 col(MailedLinkRow.purpose),
                 col(MailedLinkRow.expires_at),
                 col(UserRow.email),
-                col(UserRow.name),
+                # Anybody may register anybody's address, under any name: it is not ours to mail to them.
+                case((col(UserRow.email_verified_at).is_not(None), col(UserRow.name))).label("name"),
             )
             .join(UserRow, col(UserRow.id) == col(MailedLinkRow.user_id))
             .where(col(MailedLinkRow.mail_id) == mail_id, _UNUSED, col(MailedLinkRow.expires_at) > now)
@@ -127,14 +128,27 @@ class MailQueries:
         return sorted(taken.scalars())
 
     async def forget(self, requests_before: datetime, links_before: datetime) -> int:
-        """Drop answered requests and expired links that are older; answers how many."""
-        requests = await self._connection.execute(
-            delete(ResetRequestRow).where(
+        """Drop answered requests and expired links that are older; answers how many.
+
+        One that somebody is at stays for now: who locks many, in any order, must wait for none.
+        """
+        answered = (
+            select(col(ResetRequestRow.email))
+            .where(
                 col(ResetRequestRow.answered_at).is_not(None),
                 col(ResetRequestRow.requested_at) < requests_before,
             )
+            .with_for_update(skip_locked=True)
+        )
+        expired = (
+            select(col(MailedLinkRow.mail_id))
+            .where(col(MailedLinkRow.expires_at) < links_before)
+            .with_for_update(skip_locked=True)
+        )
+        requests = await self._connection.execute(
+            delete(ResetRequestRow).where(col(ResetRequestRow.email).in_(answered))
         )
         links = await self._connection.execute(
-            delete(MailedLinkRow).where(col(MailedLinkRow.expires_at) < links_before)
+            delete(MailedLinkRow).where(col(MailedLinkRow.mail_id).in_(expired))
         )
         return requests.rowcount + links.rowcount

@@ -15,7 +15,7 @@ from runtime.clock import Clock, utc_now
 from services.auth import rules
 from services.auth.account_changes import (
     MAILED_EVERY,
-    LinkLifetimes,
+    AccountPolicy,
     replace_password,
     request_link,
     verify_email,
@@ -25,7 +25,7 @@ from services.auth.mail_store import Link
 from services.auth.passwords import Passwords
 from services.auth.store import AuthStore
 from services.auth.tables import Purpose, Revocation
-from services.auth.throttle import AttemptKeys, Throttle
+from services.auth.throttle import AttemptKeys
 
 _INVALID = "this link is not valid, was used or has expired: ask for another"
 
@@ -62,18 +62,15 @@ class MailedLinks:
         passwords: Passwords,
         tokens: LinkTokens,
         clock: Clock = utc_now,
-        *,
-        throttle: Throttle = Throttle(),  # noqa: B008 - it is frozen
-        lifetimes: LinkLifetimes = LinkLifetimes(),  # noqa: B008 - it is frozen
+        policy: AccountPolicy = AccountPolicy(),  # noqa: B008 - it is frozen
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._tokens = tokens
         self._clock = clock
-        self._throttle = throttle
-        self._lifetimes = lifetimes
+        self._policy = policy
 
-    async def reset(self, token: SecretStr, password: SecretStr) -> None:
+    async def reset(self, token: SecretStr, password: SecretStr, address: str | None = None) -> None:
         """Give the link's account another password and end its sessions; a link does that once."""
         link = await self._opened(token, Purpose.RESET_PASSWORD)
         password_hash = await self._passwords.hash(rules.accepted_password(password, link.email))
@@ -83,9 +80,9 @@ class MailedLinks:
             now = self._clock()
             if not await tx.mail.use_link(link.mail_id, link.purpose, now):
                 raise LinkInvalid(_INVALID)
-            await replace_password(tx, user, password_hash, Revocation.PASSWORD_RESET, now)
+            await replace_password(tx, user, password_hash, Revocation.PASSWORD_RESET, now, proved=True)
             await verify_email(tx, user, now)
-            await self._throttle.succeeded(tx, AttemptKeys.of(user.email))
+            await self._policy.throttle.lift(tx, AttemptKeys.of(user.email, address), now)
 
     async def send_verification(self, caller: Identity) -> None:
         """Mail the caller another link that verifies the address, unless it is or one is on its way.
@@ -100,9 +97,9 @@ class MailedLinks:
             if user.email_verified_at is not None:
                 return
             if not await tx.mail.mailed_since(user.id, Purpose.VERIFY_EMAIL, now - MAILED_EVERY):
-                await request_link(tx, user, Purpose.VERIFY_EMAIL, self._lifetimes, now)
+                await request_link(tx, user, Purpose.VERIFY_EMAIL, self._policy.links, now)
 
-    async def verify(self, token: SecretStr) -> None:
+    async def verify(self, token: SecretStr, caller: Identity | None = None) -> None:
         """Note that the link's account is reached by its address; a link does that once."""
         link = await self._opened(token, Purpose.VERIFY_EMAIL)
         async with self._store.begin() as tx:
@@ -111,6 +108,9 @@ class MailedLinks:
             if not await tx.mail.use_link(link.mail_id, link.purpose, now):
                 raise LinkInvalid(_INVALID)
             await verify_email(tx, user, now)
+            # Who opens it while signed in has both the mail and the password; else they may be two people.
+            if caller is not None and caller.subject == user.id:
+                await tx.prove_password(user.id)
 
     async def token_of(self, mail_id: str) -> MailedToken:
         """A link's secret and whom to mail it to, or LinkClosed when it opens nothing any more."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from runtime.answers import read_within
 from runtime.logs import get_logger
 from services.auth.errors import OidcUnavailable
 
@@ -50,12 +51,7 @@ async def asked(
         ) as response:
             if response.status >= 500 or 300 <= response.status < 400:
                 raise _unavailable(url, f"answered {response.status}")
-            received = bytearray()
-            async for chunk in response.content.iter_any():
-                received += chunk
-                if len(received) > MAX_ANSWER_BYTES:
-                    raise _unavailable(url, "answered without end")
-            return ProviderAnswer(response.status, bytes(received))
+            return ProviderAnswer(response.status, await read_within(response, MAX_ANSWER_BYTES))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise _unavailable(url, type(error).__name__) from error
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -22,6 +22,7 @@ _FAMILY = (
     col(RefreshFamilyRow.ends_at),
     col(RefreshFamilyRow.address),
     col(RefreshFamilyRow.user_agent),
+    col(RefreshFamilyRow.of_staff),
 )
 
 
@@ -37,6 +38,7 @@ class Session:
     ends_at: datetime
     address: str | None
     user_agent: str | None
+    of_staff: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class SessionQueries:
                 ends_at=session.ends_at,
                 address=session.address,
                 user_agent=session.user_agent,
+                of_staff=session.of_staff,
             )
         )
 
@@ -121,6 +124,16 @@ class SessionQueries:
         )
         return True
 
+    async def is_open(self, session_id: str, user_id: str, now: datetime) -> bool:
+        """Whether a user has this session, and it has not ended."""
+        query = select(col(RefreshFamilyRow.id)).where(
+            col(RefreshFamilyRow.id) == session_id,
+            col(RefreshFamilyRow.user_id) == user_id,
+            col(RefreshFamilyRow.revoked_at).is_(None),
+            col(RefreshFamilyRow.expires_at) > now,
+        )
+        return await self._connection.scalar(query) is not None
+
     async def end_all(
         self, user_id: str, reason: Revocation, now: datetime, *, except_session: str | None = None
     ) -> int:
@@ -153,28 +166,66 @@ class SessionQueries:
             query = query.where(tuple_(col(RefreshFamilyRow.created_at), col(RefreshFamilyRow.id)) < after)
         return [_session(row) for row in await self._connection.execute(query)]
 
-    async def ended_since(self, after: datetime) -> list[tuple[str, datetime]]:
-        """The sessions that were ended later than that, and when."""
+    async def end_beyond(self, user_id: str, kept: int, reason: Revocation, now: datetime) -> int:
+        """End the open sessions of a user that are too many, those unused for longest; answers how many.
+
+        One that somebody is at stays for now: it is in use.
+        """
+        family = col(RefreshFamilyRow.id)
+        too_many = (
+            select(family)
+            .where(
+                col(RefreshFamilyRow.user_id) == user_id,
+                col(RefreshFamilyRow.revoked_at).is_(None),
+                col(RefreshFamilyRow.expires_at) > now,
+            )
+            .order_by(col(RefreshFamilyRow.last_used_at).desc(), family.desc())
+            .offset(kept)
+        )
+        free = select(family).where(family.in_(too_many)).with_for_update(skip_locked=True)
+        ended = await self._connection.execute(
+            update(RefreshFamilyRow).where(family.in_(free)).values(revoked_at=now, reason=reason)
+        )
+        return ended.rowcount
+
+    async def ended_since(
+        self, after: datetime, used_after: datetime, limit: int | None, position: tuple[datetime, str] | None
+    ) -> list[tuple[str, datetime]]:
+        """The sessions that were ended later than that, and when, from a position on.
+
+        Only those that were used since then, and all of the staff's.
+        """
         query = (
             select(col(RefreshFamilyRow.id), col(RefreshFamilyRow.revoked_at))
-            .where(col(RefreshFamilyRow.revoked_at) > after)
-            .order_by(col(RefreshFamilyRow.revoked_at))
+            .where(
+                col(RefreshFamilyRow.revoked_at) > after,
+                or_(
+                    col(RefreshFamilyRow.last_used_at) > used_after,
+                    col(RefreshFamilyRow.of_staff).is_distinct_from(False),
+                ),
+            )
+            .order_by(col(RefreshFamilyRow.revoked_at), col(RefreshFamilyRow.id))
+            .limit(limit)
         )
+        if position is not None:
+            query = query.where(tuple_(col(RefreshFamilyRow.revoked_at), col(RefreshFamilyRow.id)) > position)
         return [(row.id, row.revoked_at) for row in await self._connection.execute(query)]
 
     async def wipe_answers(self, used_before: datetime) -> int:
-        """Drop the answers of tokens that were spent before then."""
+        """Drop the answers of tokens that were spent before then; one that somebody is at stays for now."""
+        answered = _free_tokens(
+            col(RefreshTokenRow.answer).is_not(None), col(RefreshTokenRow.used_at) < used_before
+        )
         wiped = await self._connection.execute(
-            update(RefreshTokenRow)
-            .where(col(RefreshTokenRow.answer).is_not(None), col(RefreshTokenRow.used_at) < used_before)
-            .values(answer=None)
+            update(RefreshTokenRow).where(col(RefreshTokenRow.hash).in_(answered)).values(answer=None)
         )
         return wiped.rowcount
 
     async def drop_tokens(self, used_before: datetime) -> int:
-        """Drop the tokens that were spent before then."""
+        """Drop the tokens that were spent before then; one that somebody is at stays for now."""
+        spent = _free_tokens(col(RefreshTokenRow.used_at) < used_before)
         dropped = await self._connection.execute(
-            delete(RefreshTokenRow).where(col(RefreshTokenRow.used_at) < used_before)
+            delete(RefreshTokenRow).where(col(RefreshTokenRow.hash).in_(spent))
         )
         return dropped.rowcount
 
@@ -193,6 +244,11 @@ class SessionQueries:
         return len(ids)
 
 
+def _free_tokens(*conditions: ColumnElement[bool]) -> Select[bytes]:
+    """The tokens that nobody is at: who locks many, in any order, must wait for none."""
+    return select(col(RefreshTokenRow.hash)).where(*conditions).with_for_update(skip_locked=True)
+
+
 def _session(row: Row[*tuple[Any, ...]]) -> Session:
     return Session(
         id=row.id,
@@ -203,4 +259,5 @@ def _session(row: Row[*tuple[Any, ...]]) -> Session:
         ends_at=row.ends_at,
         address=row.address,
         user_agent=row.user_agent,
+        of_staff=row.of_staff,
     )

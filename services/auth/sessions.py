@@ -15,7 +15,7 @@ from services.auth import rules
 from services.auth.accounts import Accounts
 from services.auth.device import Device
 from services.auth.errors import BadCredentials, InvalidRefreshToken, SessionUnknown, TokenReused
-from services.auth.keys import SigningKeys
+from services.auth.keys import MARGIN, SigningKeys
 from services.auth.refresh_answers import AnswerSeal, Tokens
 from services.auth.session_store import PresentedToken, Session
 from services.auth.signing import access_token
@@ -48,6 +48,8 @@ class Sessions:
         answers: AnswerSeal,
         lifetimes: Lifetimes,
         clock: Clock = utc_now,
+        *,
+        per_account: int = 100,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -55,14 +57,15 @@ class Sessions:
         self._answers = answers
         self._lifetimes = lifetimes
         self._clock = clock
+        self._per_account = per_account
 
     async def login(self, email: str, password: SecretStr, device: Device = _UNKNOWN) -> Tokens:
-        """Open a session for who has the password; each call opens another."""
+        """Open a session for who has the password; each call opens another, and one too many ends an old one."""
         known = await self._accounts.credentials(email, password, device.address)
         return await self._opened(known.user, device, known)
 
     async def open(self, user: User, device: Device = _UNKNOWN) -> Tokens:
-        """Open a session for a user who has proved that it is them; each call opens another."""
+        """The same for a user who has proved otherwise that it is them."""
         return await self._opened(user, device)
 
     async def _opened(self, user: User, device: Device, known: Credentials | None = None) -> Tokens:
@@ -77,12 +80,16 @@ class Sessions:
             ends_at=ends_at,
             address=device.address,
             user_agent=device.user_agent,
+            of_staff=user.is_staff,
         )
         async with self._store.begin() as tx:
+            # Of sign-ins at once each counts those before it.
+            await tx.locked_user_of(user.id)
             # Who changes a password ends all sessions: none may open behind that with the old one.
             if known is not None and not await tx.still_hold(known):
                 raise BadCredentials("the email or the password is wrong")
             await tx.sessions.open(session)
+            await tx.sessions.end_beyond(user.id, self._per_account, Revocation.TOO_MANY, now)
             return await self._issued(tx, session, user, now)
 
     async def refresh(self, token: SecretStr) -> Tokens:
@@ -136,14 +143,28 @@ class Sessions:
         async with self._store.begin() as tx:
             return await tx.sessions.open_of(caller.subject, self._clock(), limit, after)
 
-    async def ended(self, after: datetime | None) -> EndedSessions:
-        """The sessions that ended since then, as far back as anything opens in their name; safe to repeat."""
+    async def ended(
+        self, after: datetime | None, limit: int | None = None, position: tuple[datetime, str] | None = None
+    ) -> EndedSessions:
+        """The sessions that ended since then, from a position on, and the keys retired lately; safe to repeat.
+
+        As far back as anything opens by them: a cookie by the staff's for hours, by others an access token.
+        """
         now = self._clock()
         oldest = now - timedelta(seconds=ENDED_SESSIONS_KEPT_SECONDS)
         async with self._store.begin() as tx:
-            ended = await tx.sessions.ended_since(max(after, oldest) if after is not None else oldest)
+            ended = await tx.sessions.ended_since(
+                max(after, oldest) if after is not None else oldest,
+                used_after=now - self._lifetimes.access - MARGIN,
+                limit=limit,
+                position=position,
+            )
+            # All of them each time: they are few, and dated by the clock of whoever retires them.
+            retired_keys = await tx.signing_keys.retired_since(oldest)
         return EndedSessions(
-            items=tuple(EndedSession(session=session, ended_at=at) for session, at in ended), now=now
+            items=tuple(EndedSession(session=session, ended_at=at) for session, at in ended),
+            now=now,
+            retired_keys=retired_keys,
         )
 
     async def _spent(

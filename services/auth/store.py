@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from contracts.events import Event
-from contracts.identity import Role
+from contracts.identity import STAFF_ROLES, Role
 from runtime import outbox
 from runtime.database import Database
 from services.auth.api_key_store import ApiKeyQueries
@@ -34,12 +34,16 @@ _USER = (
     col(UserRow.roles),
     col(UserRow.created_at),
     col(UserRow.email_verified_at),
+    col(UserRow.password_proved),
 )
 
 
 @dataclass(frozen=True)
 class User:
-    """An account, without what proves it."""
+    """An account, without what proves it.
+
+    `password_proved` says that who chose the password has shown that the address is theirs.
+    """
 
     id: str
     email: str
@@ -47,6 +51,11 @@ class User:
     roles: frozenset[Role]
     created_at: datetime
     email_verified_at: datetime | None = None
+    password_proved: bool = False
+
+    @property
+    def is_staff(self) -> bool:
+        return bool(self.roles & STAFF_ROLES)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ class AuthTransaction:
                 roles=sorted(user.roles),
                 created_at=user.created_at,
                 email_verified_at=user.email_verified_at,
+                password_proved=user.password_proved,
             )
             .on_conflict_do_nothing(index_elements=[col(UserRow.email)])
         )
@@ -129,10 +139,20 @@ class AuthTransaction:
             update(UserRow).where(col(UserRow.id) == user_id).values(roles=sorted(roles))
         )
 
-    async def set_password(self, user_id: str, password_hash: str) -> None:
+    async def set_password(self, user_id: str, password_hash: str, *, proved: bool) -> None:
         await self._connection.execute(
-            update(UserRow).where(col(UserRow.id) == user_id).values(password_hash=password_hash)
+            update(UserRow)
+            .where(col(UserRow.id) == user_id)
+            .values(password_hash=password_hash, password_proved=proved)
         )
+
+    async def prove_password(self, user_id: str) -> None:
+        await self._connection.execute(
+            update(UserRow).where(col(UserRow.id) == user_id).values(password_proved=True)
+        )
+
+    async def set_name(self, user_id: str, name: str | None) -> None:
+        await self._connection.execute(update(UserRow).where(col(UserRow.id) == user_id).values(name=name))
 
     async def verify_email(self, user_id: str, now: datetime) -> None:
         await self._connection.execute(
@@ -150,10 +170,14 @@ class AuthTransaction:
         return int(counted.scalar_one())
 
     async def still_hold(self, known: Credentials) -> bool:
-        """Whether the password is the one that was verified; it stays so until this block ends."""
+        """Whether password and roles are those that were verified; they stay so until this block ends."""
         query = (
             select(col(UserRow.id))
-            .where(col(UserRow.id) == known.user.id, col(UserRow.password_hash) == known.password_hash)
+            .where(
+                col(UserRow.id) == known.user.id,
+                col(UserRow.password_hash) == known.password_hash,
+                col(UserRow.roles) == sorted(known.user.roles),
+            )
             .with_for_update(read=True)
         )
         return (await self._connection.execute(query)).first() is not None
@@ -173,5 +197,11 @@ class AuthTransaction:
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:
     return User(
-        row.id, row.email, row.name, frozenset(map(Role, row.roles)), row.created_at, row.email_verified_at
+        row.id,
+        row.email,
+        row.name,
+        frozenset(map(Role, row.roles)),
+        row.created_at,
+        row.email_verified_at,
+        row.password_proved,
     )

@@ -21,6 +21,9 @@ class Revocation(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a reason
     ADDRESS_CLAIMED = "address_claimed"
+    ROLES_CHANGED = "roles_changed"
+    SIGNED_OUT = "signed_out"
+    TOO_MANY = "too_many"
 
 
 class AuthTable(SQLModel, registry=registry()):
@@ -39,6 +42,9 @@ class UserRow(AuthTable, table=True):
     roles: list[str] = Field(sa_type=ARRAY(String(16)))
     created_at: datetime = Field(sa_type=DateTime(timezone=True), index=True)
     email_verified_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    # Whether who chose the password has shown that the address is theirs, too: a verified address alone
+    # does not say so, for its owner may have opened the link of somebody else's registration.
+    password_proved: bool = Field(default=False)
     # How many events tell of it: the next one's sequence follows, under this row's lock.
     events: int = Field(default=1)
 
@@ -48,7 +54,8 @@ class RefreshFamilyRow(AuthTable, table=True):
 
     __tablename__ = "refresh_families"
     __table_args__ = (
-        Index("refresh_families_ended", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+        Index("refresh_families_ended", "revoked_at", "id", postgresql_where=text("revoked_at IS NOT NULL")),
+        Index("refresh_families_open", "user_id", postgresql_where=text("revoked_at IS NULL")),
     )
 
     id: str = Field(primary_key=True, max_length=36)
@@ -62,6 +69,9 @@ class RefreshFamilyRow(AuthTable, table=True):
     user_agent: str | None = Field(default=None, max_length=200)
     revoked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     reason: str | None = Field(default=None, max_length=16)
+    # Whether it was opened by a member of the staff, for whom more may open by it than its access tokens do;
+    # a version without this column did not note it.
+    of_staff: bool | None = None
 
 
 class RefreshTokenRow(AuthTable, table=True):
@@ -134,6 +144,15 @@ class SignInAttemptsRow(AuthTable, table=True):
     key: bytes = Field(primary_key=True)
     failures: int
     locked_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    forgotten_at: datetime = Field(sa_type=DateTime(timezone=True), index=True)
+
+
+class KnownAddressRow(AuthTable, table=True):
+    """An address that somebody has signed in to an account from, by a digest of both."""
+
+    __tablename__ = "known_addresses"
+
+    key: bytes = Field(primary_key=True)
     forgotten_at: datetime = Field(sa_type=DateTime(timezone=True), index=True)
 
 

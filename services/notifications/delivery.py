@@ -92,16 +92,18 @@ class Delivery:
         """An order's mail goes to whom the order names, a link where auth says, all else to the contact."""
         if notification.order_id is not None:
             order = await self._orders.contact(notification.order_id)
-            return Recipient(order.email, order.name, order)
+            return Recipient(order.email, rules.name_to_greet(order.name), order)
         if isinstance(facts, Link):
             mailed = await self._auth.mailed_token(facts.mail_id)
             url = rules.link_to(self._public_url, notification.template, mailed.token)
-            return Recipient(mailed.email, mailed.name, link=OpenLink(url, mailed.expires_at))
+            name = rules.name_to_greet(mailed.name)
+            return Recipient(mailed.email, name, link=OpenLink(url, mailed.expires_at))
         async with self._store.begin() as tx:
             contact = await tx.contact_of(notification.user_id or "")
         if contact is None:
             raise Bounced("nobody knows how to reach them any more")
-        return Recipient(contact.email, contact.name)
+        # Anybody may register anybody's address, under any name: it is not ours to mail to them.
+        return Recipient(contact.email, name=None)
 
     async def _known(self, notification_id: str) -> Notification:
         async with self._store.begin() as tx:

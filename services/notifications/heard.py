@@ -35,7 +35,6 @@ class Nothing(Facts):
 class RegistrationFacts(Facts):
     user_id: str
     email: str
-    name: str | None = None
 
 
 class Link(Facts):

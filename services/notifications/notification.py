@@ -73,4 +73,3 @@ class Contact:
 
     user_id: str
     email: str
-    name: str | None

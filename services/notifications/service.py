@@ -59,7 +59,7 @@ class NotificationsService:
         async with self._store.begin() as tx:
             if not await tx.first_time(heard, self._clock()):
                 return
-            await tx.remember(Contact(facts.user_id, facts.email, facts.name))
+            await tx.remember(Contact(facts.user_id, facts.email))
             await self._mean(tx, heard, Template.WELCOME, user_id=facts.user_id)
         self.written.set()
 

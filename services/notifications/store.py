@@ -68,7 +68,7 @@ class NotificationsTransaction:
 
     async def remember(self, contact: Contact) -> None:
         """Write down how to reach somebody, in the place of what was known before."""
-        known = {"email": contact.email, "name": contact.name}
+        known = {"email": contact.email}
         await self._connection.execute(
             upsert(_CONTACTS)
             .values(user_id=contact.user_id, **known)

@@ -55,7 +55,6 @@ class ContactRow(NotificationsTable, table=True):
 
     user_id: str = Field(primary_key=True, max_length=64)
     email: str
-    name: str | None = None
 
 
 class OutboxRow(OutboxColumns, NotificationsTable, table=True):

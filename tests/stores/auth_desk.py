@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, event, text
 from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED
 from contracts.identity import Identity
 from runtime.database import Database
+from services.auth.account_changes import AccountPolicy
 from services.auth.accounts import Accounts
 from services.auth.mailed_links import LinkTokens, MailedLinks
 from services.auth.passwords import Passwords
@@ -109,11 +110,12 @@ async def open_desk(
 ) -> AsyncIterator[Desk]:
     database = Database(await fresh_database("auth"))
     store, clock, hasher = AuthStore(database), MovableClock(), CountingHasher()
+    policy = AccountPolicy(throttle)
     with Passwords(hasher) as passwords:
         yield Desk(
             database,
-            Accounts(store, passwords, clock, throttle=throttle),
-            MailedLinks(store, passwords, LinkTokens("secret"), clock, throttle=throttle),
+            Accounts(store, passwords, clock, policy),
+            MailedLinks(store, passwords, LinkTokens("secret"), clock, policy),
             ResetRequests(store, clock),
             clock,
             hasher,

@@ -23,6 +23,7 @@ from services.auth.refresh_answers import AnswerSeal, Tokens
 from services.auth.sessions import Lifetimes, Sessions
 from services.auth.signing import KeySeal
 from services.auth.store import AuthStore
+from tests.conftest import FreshDatabase
 
 EMAIL, PASSWORD = "ada@example.com", SecretStr("correct horse")
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -33,7 +34,7 @@ LIFETIMES = Lifetimes(
     session=timedelta(days=90),
     grace=timedelta(seconds=10),
 )
-PHONE = Device("203.0.113.7", "Mozilla/5.0 (Phone)")
+NOWHERE, PHONE = Device(), Device("203.0.113.7", "Mozilla/5.0 (Phone)")
 SECOND = timedelta(seconds=1)
 
 
@@ -52,6 +53,10 @@ class SessionsDesk:
     sessions: Sessions
     keys: SigningKeys
     clock: MovableClock
+
+    async def sign_in(self, device: Device = NOWHERE) -> Tokens:
+        """Open another session of the one account."""
+        return await self.sessions.login(EMAIL, PASSWORD, device)
 
     async def refresh(self, tokens: Tokens) -> Tokens:
         return await self.sessions.refresh(SecretStr(tokens.refresh_token))
@@ -78,15 +83,18 @@ class SessionsDesk:
 
 
 @asynccontextmanager
-async def sessions_desk(url: str) -> AsyncIterator[SessionsDesk]:
-    """Auth's half on the database at `url`, where one account is open."""
-    database = Database(url)
+async def open_sessions_desk(
+    fresh_database: FreshDatabase, *, per_account: int = 100
+) -> AsyncIterator[SessionsDesk]:
+    """Auth's half on a database of its own, where one account is open."""
+    database = Database(await fresh_database("auth"))
     clock = MovableClock()
     store = AuthStore(database)
     with Passwords(CHEAP) as passwords:
         accounts = Accounts(store, passwords, clock)
         await accounts.register(EMAIL, PASSWORD)
         keys = SigningKeys(store, KeySeal("secret"), access_lifetime=LIFETIMES.access, clock=clock)
-        sessions = Sessions(store, accounts, keys, AnswerSeal("secret"), LIFETIMES, clock)
+        seal = AnswerSeal("secret")
+        sessions = Sessions(store, accounts, keys, seal, LIFETIMES, clock, per_account=per_account)
         yield SessionsDesk(database, accounts, sessions, keys, clock)
     await database.dispose()

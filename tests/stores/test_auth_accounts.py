@@ -14,7 +14,7 @@ from contracts.errors import Unauthenticated
 from contracts.identity import Role
 from runtime.database import Database
 from services.auth.accounts import Accounts, Change
-from services.auth.errors import BadCredentials, EmailTaken, InvalidPassword
+from services.auth.errors import BadCredentials, EmailTaken, InvalidPassword, UserUnknown
 from services.auth.passwords import Passwords
 from services.auth.store import AuthStore, User
 from tests.conftest import FreshDatabase
@@ -32,6 +32,20 @@ class Parts:
     async def one(self, column: str, table: str) -> object:
         async with self.database.begin() as connection:
             return (await connection.execute(text(f"SELECT {column} FROM {table}"))).scalar_one()
+
+    async def execute(self, statement: str) -> None:
+        async with self.database.begin() as connection:
+            await connection.execute(text(statement))
+
+    async def verify_by_link(self) -> None:
+        await self.execute("UPDATE users SET email_verified_at = created_at + interval '1 day'")
+
+    async def sign_in(self) -> None:
+        """Open a session of the one account."""
+        await self.execute(
+            "INSERT INTO refresh_families (id, user_id, created_at, last_used_at, expires_at, ends_at)"
+            " SELECT gen_random_uuid(), id, now(), now(), 'infinity', 'infinity' FROM users"
+        )
 
     async def count(self, table: str) -> object:
         return await self.one("count(*)", table)
@@ -141,11 +155,92 @@ async def test_a_user_is_made_with_the_roles_asked_for(parts: Parts) -> None:
 
 
 async def test_a_known_user_is_given_the_role_and_keeps_password_and_name(parts: Parts) -> None:
-    known = await parts.accounts.register(EMAIL, PASSWORD, "Ada")
+    known, _ = await parts.accounts.create_user(EMAIL, PASSWORD, "Ada", [Role.CUSTOMER])
     user, change = await parts.accounts.create_user(EMAIL, SecretStr("battery staple"), "Eve", [Role.ADMIN])
     assert change is Change.ROLES_ADDED
     assert (user.id, user.name, user.roles) == (known.id, "Ada", frozenset({Role.CUSTOMER, Role.ADMIN}))
     assert await parts.accounts.authenticate(EMAIL, PASSWORD) == user
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.ADMIN])
+@pytest.mark.parametrize("verified", [False, True])
+async def test_whoever_registered_an_address_first_does_not_get_its_role(
+    parts: Parts, role: Role, verified: bool
+) -> None:
+    """Somebody registers the address of a colleague, who may even open the link that they are mailed."""
+    await parts.accounts.register(EMAIL, PASSWORD, "Mallory")
+    if verified:
+        await parts.verify_by_link()
+    await parts.sign_in()
+    user, change = await parts.accounts.create_user(EMAIL, SecretStr("battery staple"), "Ada", [role])
+    assert (change, user.name) == (Change.HANDED_OVER, "Ada")
+    with pytest.raises(BadCredentials):
+        await parts.accounts.authenticate(EMAIL, PASSWORD)
+    assert await parts.accounts.authenticate(EMAIL, SecretStr("battery staple")) == user
+    assert user.email_verified_at is not None
+    assert await parts.one("reason", "refresh_families") == "address_claimed"
+
+
+async def test_a_customer_made_by_an_operator_takes_nothing_from_who_registered(parts: Parts) -> None:
+    known = await parts.accounts.register(EMAIL, PASSWORD)
+    user, change = await parts.accounts.create_user(EMAIL, SecretStr("battery staple"), None, [Role.CUSTOMER])
+    assert (user, change) == (known, Change.NONE)
+    await parts.accounts.authenticate(EMAIL, PASSWORD)
+
+
+async def test_who_is_given_a_role_signs_in_again(parts: Parts) -> None:
+    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.CUSTOMER])
+    await parts.sign_in()
+    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])
+    assert await parts.one("reason", "refresh_families") == "roles_changed"
+
+
+async def test_roles_are_taken_away_and_sessions_end_with_them(parts: Parts) -> None:
+    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.CUSTOMER, Role.ADMIN])
+    await parts.sign_in()
+    user, change = await parts.accounts.demote(" ADA@example.com", [Role.STAFF, Role.ADMIN])
+    assert (user.roles, change) == (frozenset({Role.CUSTOMER}), Change.ROLES_TAKEN)
+    assert await parts.accounts.authenticate(EMAIL, PASSWORD) == user
+    assert await parts.one("reason", "refresh_families") == "roles_changed"
+
+
+async def test_who_has_lost_every_role_is_a_customer(parts: Parts) -> None:
+    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])
+    user, _ = await parts.accounts.demote(EMAIL, [Role.STAFF])
+    assert user.roles == {Role.CUSTOMER}
+
+
+async def test_taking_what_nobody_has_changes_nothing(parts: Parts) -> None:
+    made, _ = await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])
+    await parts.sign_in()
+    assert await parts.accounts.demote(EMAIL, [Role.ADMIN]) == (made, Change.NONE)
+    assert await parts.one("reason", "refresh_families") is None
+
+
+async def test_somebody_is_signed_out_everywhere(parts: Parts) -> None:
+    made, _ = await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])
+    for _ in range(2):
+        await parts.sign_in()
+    assert await parts.accounts.sign_out(EMAIL) == (made, 2)
+    assert await parts.one("DISTINCT reason", "refresh_families") == "signed_out"
+    assert await parts.accounts.sign_out(EMAIL) == (made, 0)
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "nobody"])
+async def test_nobody_is_demoted_or_signed_out_whom_there_is_not(parts: Parts, email: str) -> None:
+    with pytest.raises(UserUnknown):
+        await parts.accounts.demote(email, [Role.STAFF])
+    with pytest.raises(UserUnknown):
+        await parts.accounts.sign_out(email)
+
+
+async def test_a_sign_in_that_races_with_a_change_of_roles_is_none(parts: Parts) -> None:
+    """Else its session would hold the roles of before."""
+    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.ADMIN])
+    known = await parts.accounts.credentials(EMAIL, PASSWORD)
+    await parts.accounts.demote(EMAIL, [Role.ADMIN])
+    async with AuthStore(parts.database).begin() as tx:
+        assert not await tx.still_hold(known)
 
 
 async def test_making_a_user_again_changes_nothing(parts: Parts) -> None:

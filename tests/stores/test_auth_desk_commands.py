@@ -86,6 +86,18 @@ async def test_what_commands_do_is_in_the_trail(command: Command) -> None:
     assert made["key"] not in str(await command.trail())
 
 
+async def test_what_is_done_to_people_is_in_the_trail(command: Command) -> None:
+    await command.run(*CREATE_SAM)
+    await command.run("users", "demote", "--email", "sam@example.com")
+    await command.run("users", "sign-out", "--email", "sam@example.com")
+    await command.run("users", "sign-out", "--email", "nobody@example.com")
+    assert await command.trail("--limit", "3") == [
+        (ME, "users sign-out", "nobody@example.com", 404),
+        (ME, "users sign-out", "sam@example.com", 200),
+        (ME, "users demote", "sam@example.com: admin, staff", 200),
+    ]
+
+
 async def test_the_trail_can_be_asked_for_less(command: Command) -> None:
     await command.run(*CREATE)
     assert len(await command.trail("--actor", ME, "--from", "2026-01-01", "--limit", "1")) == 1

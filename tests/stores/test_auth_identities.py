@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from contracts.identity import Role
+from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED
+from contracts.identity import Identity, Role
 from runtime.database import Database
 from runtime.settings import Settings
 from services.auth.device import Device
@@ -40,11 +41,24 @@ class Parts:
         async with self.database.begin() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
-    async def registered(self, *, verified: bool) -> User:
-        user = await self.auth.accounts.register(EMAIL, PASSWORD)
+    async def registered(self, *, verified: bool = False) -> User:
+        user = await self.auth.accounts.register(EMAIL, PASSWORD, "Mallory")
         if verified:
-            await self.rows("UPDATE users SET email_verified_at = now() RETURNING id")
+            await self.auth.links.verify(await self.token(EMAIL_VERIFICATION_REQUESTED))
         return user
+
+    async def token(self, event_type: str) -> SecretStr:
+        """What the newest mail of a kind links to."""
+        mails = await self.rows(
+            f"SELECT data->>'mail_id' FROM outbox WHERE type = '{event_type}' ORDER BY position"
+        )
+        return (await self.auth.links.token_of(mails[-1][0])).token
+
+    async def reset(self, password: SecretStr) -> None:
+        """Forget the password, and set another one by the mailed link."""
+        await self.auth.reset_requests.note(EMAIL)
+        await self.auth.reset_requests.answer()
+        await self.auth.links.reset(await self.token(PASSWORD_RESET_REQUESTED), password)
 
     async def events(self) -> list[Any]:
         return await self.rows("SELECT type, sequence FROM outbox ORDER BY position")
@@ -86,21 +100,58 @@ async def test_who_was_linked_is_known_whatever_their_address_has_become(parts: 
     assert await parts.identities.account_of(moved) == first
 
 
-async def test_a_verified_account_of_the_address_is_linked_and_keeps_its_password(parts: Parts) -> None:
-    known = await parts.registered(verified=True)
+async def test_an_account_whose_password_is_its_owners_is_linked_and_keeps_it(parts: Parts) -> None:
+    known = await parts.registered()
+    await parts.reset(PASSWORD)
     tokens = await parts.auth.sessions.login(EMAIL, PASSWORD)
     assert (await parts.identities.account_of(ADA)).id == known.id
     await parts.auth.sessions.login(EMAIL, PASSWORD)
     await parts.auth.sessions.refresh(SecretStr(tokens.refresh_token))
 
 
-async def test_an_account_that_awaits_its_owner_keeps_neither_password_nor_session(parts: Parts) -> None:
-    """Somebody registers with another's address, and waits for them to come by way of a provider."""
-    known = await parts.registered(verified=False)
+async def test_a_link_that_is_opened_while_signed_in_shows_whose_the_password_is(parts: Parts) -> None:
+    known = await parts.registered()
+    token = await parts.token(EMAIL_VERIFICATION_REQUESTED)
+    await parts.auth.links.verify(token, Identity(subject=known.id, session="s-1"))
+    await parts.identities.account_of(ADA)
+    await parts.auth.sessions.login(EMAIL, PASSWORD)
+
+
+async def test_a_link_that_is_opened_by_another_account_shows_nothing_of_the_password(parts: Parts) -> None:
+    await parts.registered()
+    token = await parts.token(EMAIL_VERIFICATION_REQUESTED)
+    await parts.auth.links.verify(token, Identity(subject="somebody-else", session="s-1"))
+    await parts.identities.account_of(ADA)
+    with pytest.raises(BadCredentials):
+        await parts.auth.sessions.login(EMAIL, PASSWORD)
+
+
+async def test_changing_a_password_does_not_make_it_its_owners(parts: Parts) -> None:
+    """Who waits in an account that its address has been verified for may do that as well."""
+    user = await parts.registered(verified=True)
+    await parts.auth.sessions.login(EMAIL, PASSWORD)
+    [(session,)] = await parts.rows("SELECT id FROM refresh_families")
+    other = SecretStr("a horse that waits")
+    await parts.auth.accounts.change_password(Identity(subject=user.id, session=session), PASSWORD, other)
+    await parts.identities.account_of(ADA)
+    with pytest.raises(BadCredentials):
+        await parts.auth.sessions.login(EMAIL, other)
+
+
+@pytest.mark.parametrize("verified", [False, True])
+async def test_an_account_that_awaits_its_owner_keeps_neither_password_nor_session(
+    parts: Parts, verified: bool
+) -> None:
+    """Somebody registers with another's address, and waits for them to come by way of a provider.
+
+    They may have been trusted on the way: the link that was mailed verifies the address, not the password.
+    """
+    known = await parts.registered(verified=verified)
     tokens = await parts.auth.sessions.login(EMAIL, PASSWORD)
     linked = await parts.identities.account_of(ADA)
-    assert linked.id == known.id
+    assert (linked.id, linked.name) == (known.id, "Ada")
     assert linked.email_verified_at is not None
+    assert await parts.auth.accounts.user(known.id) == linked
     with pytest.raises(BadCredentials):
         await parts.auth.sessions.login(EMAIL, PASSWORD)
     with pytest.raises(InvalidRefreshToken):
@@ -108,19 +159,24 @@ async def test_an_account_that_awaits_its_owner_keeps_neither_password_nor_sessi
     assert await parts.rows("SELECT reason FROM refresh_families") == [("address_claimed",)]
 
 
-async def test_it_is_told_that_the_address_is_verified(parts: Parts) -> None:
-    await parts.registered(verified=False)
+async def test_it_is_told_that_the_password_is_gone_and_the_address_verified(parts: Parts) -> None:
+    await parts.registered()
     await parts.identities.account_of(ADA)
-    [*_, (told, sequence)] = await parts.events()
-    assert told == "auth.email_verified"
-    assert await parts.rows("SELECT events FROM users") == [(sequence,)]
+    told = await parts.events()
+    assert told[2:] == [("auth.password_changed", 3), ("auth.email_verified", 4)]
+    assert await parts.rows("SELECT events FROM users") == [(4,)]
 
 
-async def test_the_second_provider_of_a_person_opens_the_same_account(parts: Parts) -> None:
+async def test_the_second_provider_of_a_person_opens_the_same_account_and_ends_no_session(
+    parts: Parts,
+) -> None:
+    await parts.registered()
     first = await parts.identities.account_of(ADA)
+    tokens = await parts.auth.sessions.open(first)
     elsewhere = replace(ADA, issuer="https://other.example", subject="7", email=EMAIL.upper())
     second = await parts.identities.account_of(elsewhere)
     assert second.id == first.id
+    await parts.auth.sessions.refresh(SecretStr(tokens.refresh_token))
     assert await parts.rows("SELECT count(*) FROM linked_identities") == [(2,)]
 
 
@@ -146,6 +202,20 @@ async def test_an_address_alone_opens_no_account_of_the_staff(parts: Parts, role
     with pytest.raises(OidcAccountProtected):
         await parts.identities.account_of(ADA)
     await parts.auth.sessions.login(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.ADMIN])
+async def test_an_account_that_was_linked_before_it_became_the_staffs_is_opened_no_more(
+    parts: Parts, role: Role
+) -> None:
+    tokens = await parts.auth.sessions.open(await parts.identities.account_of(ADA))
+    await parts.auth.accounts.create_user(EMAIL, PASSWORD, None, [role])
+    with pytest.raises(OidcAccountProtected):
+        await parts.identities.account_of(ADA)
+    with pytest.raises(InvalidRefreshToken):
+        await parts.auth.sessions.refresh(SecretStr(tokens.refresh_token))
+    await parts.auth.accounts.demote(EMAIL, [role])
+    await parts.identities.account_of(ADA)
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "A\0", "A\ud800", "  "])

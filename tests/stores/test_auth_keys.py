@@ -9,6 +9,7 @@ import pytest
 from joserfc import jws
 from pydantic import SecretStr
 
+from contracts.auth import ENDED_SESSIONS_KEPT_SECONDS
 from runtime.settings import MissingSetting, Settings
 from services.auth.errors import KeyInUse, KeyUnknown, RotationUnderWay, SigningKeyUnreadable
 from services.auth.factory import open_auth
@@ -17,7 +18,7 @@ from services.auth.refresh_answers import Tokens
 from services.auth.signing import KeySeal
 from services.auth.store import AuthStore
 from tests.conftest import FreshDatabase
-from tests.stores.auth_sessions_desk import EMAIL, LIFETIMES, PASSWORD, SECOND, SessionsDesk, sessions_desk
+from tests.stores.auth_sessions_desk import LIFETIMES, SECOND, SessionsDesk, open_sessions_desk
 
 PUBLISHED = timedelta(minutes=6)
 NEEDED = LIFETIMES.access + MARGIN
@@ -25,8 +26,8 @@ NEEDED = LIFETIMES.access + MARGIN
 
 @pytest.fixture
 async def desk(fresh_database: FreshDatabase) -> AsyncIterator[SessionsDesk]:
-    async with sessions_desk(await fresh_database("auth")) as desk:
-        yield desk
+    async with open_sessions_desk(fresh_database) as opened:
+        yield opened
 
 
 def kid_of(tokens: Tokens) -> Any:
@@ -67,17 +68,17 @@ async def test_a_new_key_is_published_before_it_signs(desk: SessionsDesk) -> Non
     first = await first_key(desk)
     following = await desk.keys.rotate(PUBLISHED)
     assert await published(desk) == {first, following.kid}
-    assert kid_of(await desk.sessions.login(EMAIL, PASSWORD)) == first
+    assert kid_of(await desk.sign_in()) == first
     desk.clock.now += PUBLISHED - SECOND
-    assert kid_of(await desk.sessions.login(EMAIL, PASSWORD)) == first
+    assert kid_of(await desk.sign_in()) == first
     desk.clock.now += SECOND
-    assert kid_of(await desk.sessions.login(EMAIL, PASSWORD)) == following.kid
+    assert kid_of(await desk.sign_in()) == following.kid
 
 
 async def test_the_key_before_still_verifies(desk: SessionsDesk) -> None:
-    before = await desk.sessions.login(EMAIL, PASSWORD)
+    before = await desk.sign_in()
     first, second = await rotated(desk)
-    after = await desk.sessions.login(EMAIL, PASSWORD)
+    after = await desk.sign_in()
     assert (await desk.claims(before))["sub"] == (await desk.claims(after))["sub"]
     assert await states(desk) == {first: KeyState.VERIFIES, second: KeyState.SIGNS}
 
@@ -115,7 +116,7 @@ async def test_a_key_that_there_never_was_is_not_retired(desk: SessionsDesk) -> 
 async def test_a_compromised_key_is_gone_at_once_and_a_new_one_signs(desk: SessionsDesk) -> None:
     first = await first_key(desk)
     await desk.keys.retire(first, compromised=True)
-    signs = kid_of(await desk.sessions.login(EMAIL, PASSWORD))
+    signs = kid_of(await desk.sign_in())
     assert signs != first
     assert await published(desk) == {signs}
 
@@ -124,7 +125,7 @@ async def test_when_the_key_that_signs_is_compromised_the_one_that_waits_signs(d
     first = await first_key(desk)
     following = await desk.keys.rotate(PUBLISHED)
     await desk.keys.retire(first, compromised=True)
-    assert kid_of(await desk.sessions.login(EMAIL, PASSWORD)) == following.kid
+    assert kid_of(await desk.sign_in()) == following.kid
 
 
 async def test_when_the_newest_key_is_compromised_the_one_that_all_know_signs_again(
@@ -132,7 +133,7 @@ async def test_when_the_newest_key_is_compromised_the_one_that_all_know_signs_ag
 ) -> None:
     first, second = await rotated(desk)
     await desk.keys.retire(second, compromised=True)
-    assert kid_of(await desk.sessions.login(EMAIL, PASSWORD)) == first
+    assert kid_of(await desk.sign_in()) == first
     assert (await states(desk))[first] is KeyState.SIGNS
 
 
@@ -140,6 +141,22 @@ async def test_of_a_retired_key_the_private_part_is_gone(desk: SessionsDesk) -> 
     await desk.keys.retire(await first_key(desk), compromised=True)
     kept = await desk.rows("SELECT sealed_private_key FROM signing_keys WHERE retired_at IS NOT NULL")
     assert kept == [b""]
+
+
+async def test_the_edge_hears_of_keys_that_were_retired_and_of_no_other(desk: SessionsDesk) -> None:
+    first, second = await rotated(desk)
+    following = await desk.keys.rotate(PUBLISHED)
+    assert (await desk.sessions.ended(None)).retired_keys == frozenset()
+    await desk.keys.retire(second, compromised=True)
+    # Whatever it asks for: the clock of whoever retires a key may be another.
+    assert (await desk.sessions.ended(desk.clock.now)).retired_keys == {second}
+    assert await published(desk) == {first, following.kid}
+
+
+async def test_the_edge_is_not_told_of_keys_that_were_retired_long_ago(desk: SessionsDesk) -> None:
+    await desk.keys.retire(await first_key(desk), compromised=True)
+    desk.clock.now += timedelta(seconds=ENDED_SESSIONS_KEPT_SECONDS)
+    assert (await desk.sessions.ended(None)).retired_keys == frozenset()
 
 
 async def test_with_another_secret_the_service_is_not_ready(desk: SessionsDesk) -> None:

@@ -61,6 +61,35 @@ async def test_it_says_in_one_line_what_it_did_and_never_the_password(command: C
     assert result.stdout == "sam@example.com (staff): created\n"
 
 
+async def test_it_takes_a_role_away(command: Command) -> None:
+    await command.read(*STAFF, "--role", "admin")
+    made = await command.read("demote", "--email", "sam@example.com", "--role", "admin")
+    assert (made["change"], made["user"]["roles"]) == ("roles_taken", ["staff"])
+
+
+async def test_without_a_role_it_takes_all_of_the_staffs(command: Command) -> None:
+    await command.read(*STAFF, "--role", "admin", "--role", "customer")
+    made = await command.read("demote", "--email", "sam@example.com")
+    assert made["user"]["roles"] == ["customer"]
+    again = await command.run("demote", "--email", "sam@example.com")
+    assert again.stdout == "sam@example.com (customer): nothing changed\n"
+
+
+async def test_it_signs_somebody_out(command: Command) -> None:
+    made = await command.read(*STAFF)
+    signed_out = await command.read("sign-out", "--email", "Sam@Example.com")
+    assert signed_out == {"user": made["user"], "sessions_ended": 0}
+    result = await command.run("sign-out", "--email", "sam@example.com")
+    assert result.stdout == "sam@example.com: 0 sessions ended\n"
+
+
+@pytest.mark.parametrize("what", ["demote", "sign-out"])
+async def test_it_says_whom_it_does_not_know(command: Command, what: str) -> None:
+    result = await command.run(what, "--email", "nobody@example.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "auth.user_unknown: nobody has an account with this email\n"
+
+
 async def test_without_a_role_it_makes_a_customer(command: Command) -> None:
     made = await command.read("create", "--email", "ada@example.com", "--password", "correct horse")
     assert made["user"]["roles"] == ["customer"]

@@ -25,6 +25,7 @@ from tests.stores.notifications_post import (
     link_requested,
     new_address,
     open_post,
+    password_changed,
     registered,
 )
 
@@ -212,6 +213,30 @@ async def test_a_link_is_mailed_to_whom_auth_names_and_its_secret_stands_in_no_t
     assert f"https://micromart.example/reset-password#token={mail_id}.secret" in arrived.text
     (after,) = await post.all()
     assert "secret" not in str(after)
+
+
+async def test_nobody_writes_to_others_by_the_name_that_they_register_with(post: Post) -> None:
+    """Anybody may register anybody's address: what we mail there is ours alone."""
+    address, spam = new_address(), "Winner! Claim your prize"
+    await post.hear(registered("ada", address, spam))
+    await post.hear(password_changed("ada"))
+    await post.hear(abandoned("ada"))
+    for meant in await post.all():
+        assert await post.delivery.send(meant.id) is SENT
+    arrived = await post.sink.messages(address)
+    assert [mail.text.splitlines()[0] for mail in arrived] == ["Hello,"] * 3
+    assert spam not in str(arrived)
+
+
+async def test_nobody_writes_to_others_by_the_name_that_they_buy_under(post: Post) -> None:
+    email = new_address()
+    order_id = await post.hear_of_order(email)
+    contact = post.orders.contacts[order_id]
+    post.orders.contacts[order_id] = contact.model_copy(update={"name": "Winner! https://evil.example"})
+    assert await sent(post, order_id) is SENT
+    (arrived,) = await post.sink.messages(email)
+    assert arrived.text.splitlines()[0] == "Hello,"
+    assert "evil.example" not in str(arrived)
 
 
 async def test_a_link_that_opens_nothing_any_more_is_not_mailed(post: Post) -> None:

@@ -82,12 +82,14 @@ def gateway_run(
     rate: float = 3_000,
     peer: float = 9_000,
     added_ms: float = 0.5,
+    suspended_ms: float = 1.0,
     flooded_ms: float = 1.0,
     failed: int = 0,
 ) -> GatewayRun:
     return GatewayRun(
         full={GATEWAY: asked(rate), DIRECT: asked(30_000), "traefik": asked(peer)},
         half={GATEWAY: asked(p50_ms=1.0 + added_ms), DIRECT: asked(), "traefik": asked()},
+        suspended=asked(p50_ms=suspended_ms),
         polite=asked(),
         flooded=asked(p50_ms=flooded_ms, failed=failed),
         flood=Refused(seconds=1.0, by_status={"200": 1, "400": 500}),
@@ -159,6 +161,15 @@ def test_the_gateway_must_reach_its_rate_and_add_little() -> None:
     assert figure(found, "gateway, one core").met is True
     assert figure(found, "gateway, CPU of a request").value == pytest.approx(300.0)
     assert figure(found, "gateway, added p50 at half of the gateway's rate").value == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("p50_ms", "met"), [(2.5, True), (2.6, False)])
+def test_an_open_breaker_must_refuse_soon(p50_ms: float, met: bool) -> None:
+    found = measured()
+    found.gateway = GatewayFigures(runs=[gateway_run(suspended_ms=p50_ms)])
+
+    assert figure(found, "refusal by an open breaker, p50").value == p50_ms
+    assert figure(found, "refusal by an open breaker, p99").met is met
 
 
 def test_a_peer_is_told_of_by_run_beside_the_gateway() -> None:

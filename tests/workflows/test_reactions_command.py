@@ -81,6 +81,12 @@ async def fails(bench: Bench, client: Client, subject: str, reason: str) -> str:
     return str(said.id)
 
 
+async def attempts(client: Client, subject: str) -> int:
+    """How often the event in front has been tried, as Temporal counts."""
+    described = await client.get_workflow_handle(workflow_id(subject)).describe()
+    return max((one.attempt for one in described.raw_description.pending_activities), default=0)
+
+
 async def test_it_tells_what_waits_and_why(bench: Bench, client: Client, micromart: MicroMart) -> None:
     subject = a_subject()
     event_id = await fails(bench, client, subject, "the parcel office is closed")
@@ -115,6 +121,41 @@ async def test_it_is_seen_that_somebody_paused_it_and_that_it_got_through(
         return subject not in answer.out
 
     await until(is_gone)
+
+
+async def test_an_activity_is_reset_as_the_document_says(
+    bench: Bench, client: Client, micromart: MicroMart
+) -> None:
+    subject = a_subject()
+    await fails(bench, client, subject, "no")
+    one = await waiting(micromart, subject)
+
+    async def tried(often: bool) -> bool:
+        return (await attempts(client, subject) >= 4) is often
+
+    await until(lambda: tried(often=True))
+    command = one["look"].replace("workflow describe", "activity reset")
+    await temporal(command, "--activity-id", one["activity_id"])
+    await until(lambda: tried(often=False))
+    del bench.listener.failing[subject]
+    await heard(bench, subject, [1])
+
+
+async def test_a_workflow_is_reset_to_its_begin_and_gets_through_in_order(
+    bench: Bench, client: Client, micromart: MicroMart
+) -> None:
+    subject = a_subject()
+    await fails(bench, client, subject, "no")
+    await bench.say(subject, 2)
+    one = await waiting(micromart, subject)
+    handle = client.get_workflow_handle(workflow_id(subject))
+    before = await handle.describe()
+    command = one["look"].replace("describe", "reset")
+    await temporal(command, "--type", "FirstWorkflowTask", "--reason", "its cause is mended")
+    assert (await handle.describe()).run_id != before.run_id
+    del bench.listener.failing[subject]
+    await heard(bench, subject, [1, 2])
+    await until(lambda: ended(client, subject))
 
 
 async def test_an_event_is_left_out_as_the_document_says(

@@ -1,12 +1,15 @@
 import asyncio
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import Unavailable
-from workers.auth_rounds import again_and_again
+from workers.rounds import again_and_again
+
+AWAY = RPCError("Temporal is away", RPCStatusCode.UNAVAILABLE, b"")
 
 
-@pytest.mark.parametrize("error", [Unavailable("the database is away"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [Unavailable("the database is away"), AWAY, RuntimeError("a bug")])
 async def test_whatever_ends_one_round_the_next_one_comes(error: Exception) -> None:
     rounds: asyncio.Queue[int] = asyncio.Queue()
 
