@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from services.auth.errors import HashingBusy
 from services.auth.passwords import CONCURRENT, OWASP, Passwords
+from tests.polling import until
 
 RIGHT, WRONG = SecretStr("correct horse"), SecretStr("battery staple")
 
@@ -114,6 +115,11 @@ async def test_nobody_waits_longer_than_the_patience_for_a_turn(hasher: Observed
         stored = await passwords.hash(RIGHT)
         hasher.gate.clear()
         under_way = [asyncio.ensure_future(passwords.verify(stored, RIGHT)) for _ in range(CONCURRENT)]
+
+        async def all_turns_are_taken() -> bool:
+            return hasher.running == CONCURRENT
+
+        await until(all_turns_are_taken)
         with pytest.raises(HashingBusy):
             await passwords.verify(stored, RIGHT)
         hasher.gate.set()
