@@ -13,8 +13,8 @@ from api.field_problems import field_problems
 from contracts.errors import DomainError, FieldProblem, Kind, Refusal
 from contracts.problems import PROBLEM_JSON, Problem
 
-# More than anybody mends at once. A body may have thousands of faults, and to tell of each would take all of the
-# service's time: what lies beyond these is not looked at.
+# More than anybody mends at once. A body may have thousands of faults, and to tell of each would take all of
+# the service's time: what lies beyond these is not looked at.
 MOST_FAULTS = 100
 MOST_PROBLEMS = 20
 LONGEST_PLACE = 200

@@ -1,5 +1,6 @@
 """What auth says, what the gateway asks of it, and how its tokens and keys are recognised."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -30,8 +31,10 @@ class PublicKey(BaseModel):
 
 # How long whoever verifies our tokens may go on with the keys that they have.
 KEY_SET_MAX_AGE_SECONDS = 300
-# How long the end of a session or a signing key is told: longer than all that opens doors by it lives.
+# How long the end of a session or a signing key is remembered: longer than all that opens doors by it lives.
 ENDED_SESSIONS_KEPT_SECONDS = 9 * 3_600
+# So many are told at once: few enough that reading them holds up nothing else.
+ENDED_SESSIONS_PAGE = 2_000
 API_KEY_PREFIX = "mmk_"
 
 
@@ -69,19 +72,19 @@ class ApiKeyGrant(BaseModel):
     scopes: frozenset[Scope]
 
 
-class EndedSession(BaseModel):
-    """A session whose access tokens are worth nothing any more."""
-
-    model_config = ConfigDict(frozen=True)
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session whose access tokens are worth nothing any more; thousands come at once, and are no models."""
 
     session: str
     ended_at: datetime
 
 
 class EndedSessions(BaseModel):
-    """GET /internal/sessions/ended?after=: the sessions that ended since then, and how late it is at auth.
+    """GET /internal/sessions/ended?after=&limit=&cursor=: the sessions that ended since then, page by page.
 
-    With the ids of all signing keys that were retired lately, whatever was asked for.
+    Each page tells how late it is at auth, and the ids of all signing keys that were retired lately. Whoever
+    names no limit is told everything at once.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +93,8 @@ class EndedSessions(BaseModel):
     now: datetime
     # An auth that is older than this field tells of none.
     retired_keys: frozenset[str] = frozenset()
+    # Where the next page begins; an auth that is older than this field tells everything at once.
+    next_cursor: str | None = None
 
 
 class StaffAction(BaseModel):

@@ -11,7 +11,12 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=999)]
 Sku = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["KIT-MOKA-3"])]
 # A sku as it is sent to us: the gateway refuses paths in which something ends in a dot.
 AddressableSku = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$", examples=["KIT-MOKA-3"])
+    str,
+    Field(
+        max_length=64,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?$",
+        examples=["KIT-MOKA-3"],
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from proof.children import Child, child
 from proof.gateway_figures import DIRECT, GATEWAY, Asked, GatewayFigures, GatewayRun
 from proof.gateway_flood import BEGUN, Flood, Refused
-from proof.gateway_load import WARM, Answered, Load
+from proof.gateway_load import BROKEN_PATH, PATH, WARM, Answered, Load
 from proof.gateway_peers import PEERS, missing, peer
 from proof.gateway_stand import Cores, Subject, Tokens, gateway, upstream, valkey
 from proof.meter import cpu_meter
@@ -86,19 +87,37 @@ class _Bench:
                 async with peer(name, self._cores, behind, self._folder) as other:
                     full[name] = await self._ask(other, beside, others)
                     half[name] = await self._ask(other, beside, others, 1 / 2)
+        suspended = await self._ask(edge, beside, others, 1 / 4, BROKEN_PATH, HTTPStatus.SERVICE_UNAVAILABLE)
         polite = await self._ask(edge, beside, others, 1 / 4)
         async with self._flooding() as flooder:
             flooded = await self._ask(edge, beside, others, 1 / 4)
             await flooder.tell("enough")
             flood = Refused.model_validate_json(await flooder.hear(SPARE_SECONDS))
-        found = GatewayRun(full=full, half=half, polite=polite, flooded=flooded, flood=flood)
+        found = GatewayRun(
+            full=full, half=half, suspended=suspended, polite=polite, flooded=flooded, flood=flood
+        )
         self._tell_of(number, found)
         return found
 
-    async def _ask(self, subject: Subject, seconds: float, core: int, part: float | None = None) -> Asked:
+    async def _ask(
+        self,
+        subject: Subject,
+        seconds: float,
+        core: int,
+        part: float | None = None,
+        path: str = PATH,
+        status: int = HTTPStatus.OK,
+    ) -> Asked:
         """Send a load from a process of its own; at that part of the gateway's highest rate, if at one."""
-        rate = part * self._highest if part is not None else None
-        load = Load(port=subject.port, core=core, seconds=seconds, tokens=self._tokens.good, rate=rate)
+        load = Load(
+            port=subject.port,
+            core=core,
+            seconds=seconds,
+            tokens=self._tokens.good,
+            rate=part * self._highest if part is not None else None,
+            path=path,
+            status=status,
+        )
         async with child("proof.gateway_load") as sender:
             await sender.tell(load.model_dump_json())
             while await sender.hear(SPARE_SECONDS) != WARM:
@@ -124,7 +143,11 @@ class _Bench:
             self._tell(
                 f"run {number}  {name:<9} {rate:7.0f}/s, {asked.cpu_us(name):.0f} us CPU; at half {half}"
             )
-        for what, asked in (("polite", run.polite), ("flooded", run.flooded)):
+        for what, asked in (
+            ("suspended", run.suspended),
+            ("polite", run.polite),
+            ("flooded", run.flooded),
+        ):
             self._tell(f"run {number}  {what:<9} {_latencies(asked)}")
         self._tell(f"run {number}  flood     {run.flood.per_second:7.0f}/s {run.flood.by_status}")
 

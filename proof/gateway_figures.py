@@ -15,6 +15,7 @@ DIRECT = "upstream"
 
 PER_SECOND = 3_000.0
 ADDED_MS = 1.0
+SUSPENDED_MS = 5.0
 
 
 class Asked(BaseModel):
@@ -31,11 +32,12 @@ class Asked(BaseModel):
 class GatewayRun(BaseModel):
     """Each subject by its name as fast as it goes, and at half of the gateway's highest rate.
 
-    The polite ask at a quarter of it, by themselves and beside a flood.
+    At a quarter of it those whom an open breaker refuses, and the polite, by themselves and beside a flood.
     """
 
     full: dict[str, Asked]
     half: dict[str, Asked]
+    suspended: Asked
     polite: Asked
     flooded: Asked
     flood: Refused
@@ -46,7 +48,7 @@ class GatewayRun(BaseModel):
 
     @property
     def asked(self) -> list[Asked]:
-        return [*self.full.values(), *self.half.values(), self.polite, self.flooded]
+        return [*self.full.values(), *self.half.values(), self.suspended, self.polite, self.flooded]
 
 
 class GatewayFigures(BaseModel):
@@ -65,11 +67,11 @@ class GatewayFigures(BaseModel):
 
     @property
     def errors(self) -> int:
-        """Requests of good clients that were not answered well by the gateway."""
+        """Requests of good clients that were not answered by the gateway as they should be."""
         return sum(
             asked.answered.errors
             for run in self.runs
-            for asked in (run.full[GATEWAY], run.half[GATEWAY], run.polite, run.flooded)
+            for asked in (run.full[GATEWAY], run.half[GATEWAY], run.suspended, run.polite, run.flooded)
         )
 
 
@@ -79,6 +81,7 @@ def gateway_figures(found: GatewayFigures) -> Iterable[Figure]:
     yield _rate(runs, GATEWAY).at_least(PER_SECOND)
     yield _cpu(runs, GATEWAY)
     yield _added(runs, GATEWAY).at_most(ADDED_MS)
+    yield from _suspended(runs)
     yield _rate(runs, DIRECT)
     for peer in found.peers:
         yield _rate(runs, peer)
@@ -113,6 +116,14 @@ def _added(runs: list[GatewayRun], subject: str) -> Figure:
         value=median(run.added_ms(subject) for run in runs),
         unit="ms",
     )
+
+
+def _suspended(runs: list[GatewayRun]) -> Iterable[Figure]:
+    """How soon a client knows that a service is not asked."""
+    p50 = median(_p50(run.suspended) for run in runs)
+    p99 = median(_p99(run.suspended) for run in runs)
+    yield Figure(name="refusal by an open breaker, p50", value=p50, unit="ms")
+    yield Figure(name="refusal by an open breaker, p99", value=p99, unit="ms").at_most(SUSPENDED_MS)
 
 
 def _flood(runs: list[GatewayRun]) -> Iterable[Figure]:

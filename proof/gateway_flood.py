@@ -22,7 +22,11 @@ BEGUN = "begun"
 ADDRESS = "127.0.0.2"
 LEAST_URGENT = 19
 _HOST = b"Host: bench\r\n"
-# Refused by the way in which they are written: no token is looked at for these.
+# Longer than any head may be with what else stands in it, by a little less.
+_DOTS = b"." * 32_000
+_UNKNOWN_KEYS = b"{" + b",".join(b'"%x":1' % number for number in range(100_000)) + b"}"
+# Refused by the way in which they are written: no token is looked at for these. The last two once took a core
+# each: a path whose dots were read again and again, and a body of which every key was told of.
 _MALFORMED = (
     b"GET /v1/orders HTTP/9.9\r\n" + _HOST + b"\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 no HTTP at all\r\n\r\n",
@@ -30,6 +34,11 @@ _MALFORMED = (
     b"POST /v1/carts HTTP/1.1\r\n" + _HOST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n",
     b"GET /v1/orders%2f..%2fadmin HTTP/1.1\r\n" + _HOST + b"\r\n",
     b"GET /v2/nothing/at/all HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"GET /" + _DOTS + b"a HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"POST /v1/auth/refresh HTTP/1.1\r\n"
+    + _HOST
+    + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_UNKNOWN_KEYS)
+    + _UNKNOWN_KEYS,
 )
 
 

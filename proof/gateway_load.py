@@ -9,6 +9,7 @@ import selectors
 import sys
 import time
 from collections import deque
+from http import HTTPStatus
 from itertools import cycle
 from typing import cast
 
@@ -18,12 +19,17 @@ from pydantic import BaseModel
 from proof.percentiles import percentiles
 
 PATH = "/v1/orders"
+# Of a service that nobody serves: its breaker is open before the warm-up is over.
+BROKEN_PATH = "/v1/inventory/MUG"
 WARM = "warm"
 WARM_UP_SECONDS = 0.5
 
 
 class Load(BaseModel):
-    """What to send where. Without a rate each connection waits for its answer before it sends again."""
+    """What to send where, and the status that each answer must have.
+
+    Without a rate each connection waits for its answer before it sends again.
+    """
 
     port: int
     core: int
@@ -31,6 +37,8 @@ class Load(BaseModel):
     tokens: list[str]
     connections: int = 32
     rate: float | None = None
+    path: str = PATH
+    status: int = HTTPStatus.OK
 
 
 class Answered(BaseModel):
@@ -52,10 +60,11 @@ class _Generator:
 
     def __init__(self, load: Load) -> None:
         self._requests = cycle(
-            f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            f"GET {load.path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
             for token in load.tokens
         )
         self._load = load
+        self.good = b"HTTP/1.1 %d " % load.status
         self._idle: deque[_Connection] = deque()
         # When those are due, or were, that found no connection free.
         self._due: deque[float] = deque()
@@ -137,7 +146,7 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self._generator.milliseconds.append((time.perf_counter() - self._since) * 1000)
-        self._generator.errors += not head.startswith(b"HTTP/1.1 200 ")
+        self._generator.errors += not head.startswith(self._generator.good)
         self._received = b""
         self._generator.ready(self)
 

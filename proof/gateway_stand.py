@@ -107,11 +107,16 @@ async def valkey(cores: Cores, folder: Path) -> AsyncIterator[Subject]:
 
 @asynccontextmanager
 async def gateway(cores: Cores, behind: Subject, limits: Subject, folder: Path) -> AsyncIterator[Subject]:
-    """The gateway with everything on, and what it is not told as it ships."""
+    """The gateway with everything on, and what it is not told as it ships; nobody serves inventory."""
     port = free_port()
     secrets = {f"{PREFIX}{name}_SECRET": uuid4().hex for name in ("IDENTITY", "SERVICE", "COOKIE")}
     urls = {f"{PREFIX}{service.name.upper()}_URL": f"http://{HOST}:{behind.port}" for service in SERVICES}
-    own = {f"{PREFIX}PORT": str(port), f"{PREFIX}BUS_REDIS_URL": f"redis://{HOST}:{limits.port}"}
+    urls[f"{PREFIX}INVENTORY_URL"] = f"http://{HOST}:{free_port({port})}"
+    own = {
+        f"{PREFIX}PORT": str(port),
+        f"{PREFIX}PUBLIC_URL": "https://shop.example",
+        f"{PREFIX}BUS_REDIS_URL": f"redis://{HOST}:{limits.port}",
+    }
     command = (sys.executable, "-m", "api.gateway")
     log, probe = folder / "access.log", f"http://{HOST}:{port}/readyz"
     async with running(command, cores.measured, log, probe, secrets | urls | own) as pid:

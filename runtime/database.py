@@ -12,6 +12,10 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from contracts.errors import Unavailable
 
+# What an SQLSTATE begins with that tells of the server and not of the statement: the connection, its
+# resources (too many connections, a full disk), an intervention (it starts up, or is shut down).
+_OUTAGES = ("08", "53", "57P")
+
 _IN_USE = Gauge("micromart_database_connections_in_use", "Connections checked out of the pool", ["database"])
 
 
@@ -33,8 +37,8 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
             raise Unavailable("the database cannot be reached, try again") from error
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable("the database connection was lost, try again") from error
+            if error.connection_invalidated or _is_outage(error):
+                raise Unavailable("the database does not serve now, try again") from error
             raise
 
     async def ping(self) -> None:
@@ -56,6 +60,11 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         # What was written may be a secret or a person's address; an error's text ends up in the log.
         hide_parameters=True,
     )
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate is not None and sqlstate.startswith(_OUTAGES)
 
 
 def async_url(url: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from contracts.errors import Refusal, Refused, Unavailable
 from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity
 from contracts.problems import Problem, kind_of
+from runtime.answers import read_within
 from runtime.identity import IdentitySigner
 from runtime.logs import get_logger
 from runtime.service_identity import ServiceNotAllowed, ServiceProof, UnknownService
@@ -19,6 +20,8 @@ log = get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+# Many times what any of our services answers another.
+LARGEST_ANSWER_BYTES = 8 * 1_048_576
 # A peer that does not take us for ours: a deployment's mistake, and nothing that our own caller did.
 _NOT_OURS = frozenset({UnknownService.code, ServiceNotAllowed.code})
 
@@ -88,7 +91,7 @@ class ServiceClient:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as response:
-                raw = await response.read()
+                raw = await read_within(response, LARGEST_ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._report(type(error).__name__)
             raise Unavailable(f"the {self._peer} service did not answer in time") from error

@@ -24,6 +24,10 @@ class ReactionFailed(Exception):
     """A reaction did not get through; the message says why, for people."""
 
 
+class ReactionHung(ReactionFailed):
+    """It was cut off: others wait behind it."""
+
+
 class Reactor(Generic[S]):
     """Carries out a service's reactions; each either gets through or raises ReactionFailed."""
 
@@ -36,7 +40,9 @@ class Reactor(Generic[S]):
         """Who here reacts to this type; nobody to an unknown one."""
         return tuple(reaction.handler for reaction in self._by_type.get(event_type, ()))
 
-    async def react(self, handler: str, event_type: str, body: str) -> None:
+    async def react(
+        self, handler: str, event_type: str, body: str, *, within: float = REACTION_SECONDS
+    ) -> None:
         """Let one handler react to the event whose envelope this is; safe to repeat."""
         reaction = self._reaction(handler, event_type)
         try:
@@ -46,10 +52,10 @@ class Reactor(Generic[S]):
             raise ReactionFailed(f"this version cannot read the event: {_problems(error)}") from error
         bind_trace(event.traceparent, event_id=str(event.id), order_id=None)
         try:
-            async with asyncio.timeout(REACTION_SECONDS):
+            async with asyncio.timeout(within):
                 await reaction.react(self._target, heard)
         except TimeoutError as error:
-            raise ReactionFailed(f"not done within {REACTION_SECONDS} s") from error
+            raise ReactionHung(f"not done within {within} s") from error
         except DomainError as error:
             raise ReactionFailed(f"{error.refusal.code}: {error.refusal.detail}") from error
         except Exception as error:

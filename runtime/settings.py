@@ -1,16 +1,28 @@
 """Every setting, each an environment variable MICROMART_<NAME>: the same code runs embedded or outside."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES
+from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES, Service, Store
 
 PREFIX = "MICROMART_"
+# Ours to make; what a provider gives us has the length that it has.
+SECRETS = (
+    "identity_secret",
+    "service_secret",
+    "cookie_secret",
+    "order_token_secret",
+    "auth_key_secret",
+    "psp_api_key",
+    "psp_webhook_secret",
+)
+SHORTEST_SECRET = 32
+_STORE_SETTING = {Store.POSTGRES: "database_url", Store.MONGO: "mongo_url", Store.VALKEY: "redis_url"}
 # Plain HTTP is for a provider on this machine: what comes over it decides who somebody is.
 OIDC_URL = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])[^\s#]+$"
 OidcProviderName = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$")]
@@ -33,7 +45,7 @@ class OidcProvider(BaseModel):
 
 
 class MissingSetting(Exception):
-    """A process needs a setting that nobody gave: it must not start."""
+    """A process needs a setting that nobody gave, or not as it has to be: it must not start."""
 
 
 class Settings(BaseSettings):
@@ -116,6 +128,9 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=900, ge=30, le=8 * 3_600)
     refresh_token_seconds: int = Field(default=30 * 86_400, description="then an unused session has ended")
     session_seconds: int = Field(default=90 * 86_400, description="then a session has ended, however busy")
+    sessions_per_account: int = Field(
+        default=100, ge=1, description="open at once; the next sign-in ends the one unused for longest"
+    )
     refresh_grace_seconds: float = Field(
         default=5.0, ge=0, description="so long a spent refresh token gets the answer that it got first"
     )
@@ -123,6 +138,9 @@ class Settings(BaseSettings):
     email_verification_seconds: int = Field(default=7 * 86_400, ge=60)
     sign_in_failures_per_account: int = Field(
         default=10, ge=1, description="in 15 minutes, then it is locked"
+    )
+    sign_in_failures_per_day: int = Field(
+        default=100, ge=1, description="for an account, then it is locked for what is left of the day"
     )
     sign_in_failures_per_address: int = Field(
         default=100, ge=1, description="in 15 minutes, then it is locked"
@@ -137,6 +155,13 @@ class Settings(BaseSettings):
     limit_write: str = Field(default="300/minute")
     limit_checkout: str = Field(default="60/minute")
     limit_webhook: str = Field(default="6000/minute")
+    limit_temporal: str = Field(default="3000/minute", description="of one sign-in at the Temporal UI")
+    max_connections: int = Field(
+        default=10_000, ge=1, description="open at one gateway at once; what comes beyond is refused"
+    )
+    max_connections_per_address: int = Field(
+        default=500, ge=1, description="of them from one address that is no trusted proxy's"
+    )
     gateway_processes: int = Field(
         default=2, ge=1, description="how many share the limits while the Valkey that counts them is away"
     )
@@ -157,7 +182,7 @@ class Settings(BaseSettings):
     checkout_time_limit_seconds: float = Field(default=900.0, gt=0, description="then the checkout is undone")
     quote_timeout_seconds: float = Field(default=0.5, gt=0, description="then the cart's own prices are used")
     webhook_tolerance_seconds: float = Field(
-        default=300.0, gt=0, description="how old a webhook's signature may be"
+        default=300.0, gt=0, le=86_400, description="how old a webhook's signature may be"
     )
     cart_abandoned_seconds: float = Field(
         default=4 * 3_600.0, gt=0, description="then a customer's cart counts as abandoned"
@@ -175,10 +200,14 @@ class Settings(BaseSettings):
         """The value of a setting that this process cannot do without."""
         value = getattr(self, name)
         if value is None or not value.get_secret_value():
-            raise MissingSetting(
-                f"{PREFIX}{name.upper()} is not set, and this process cannot start without it"
-            )
+            raise _missing(name)
         return str(value.get_secret_value())
+
+    def require(self, *names: str) -> None:
+        """MissingSetting unless each of them was given; in development its default will do."""
+        for name in names:
+            if name not in self.model_fields_set and (getattr(self, name) is None or not self.is_development):
+                raise _missing(name)
 
     def database_url(self, service: str) -> str:
         return self.secret(f"{service}_database_url")
@@ -195,6 +224,16 @@ class Settings(BaseSettings):
         return self.environment is Environment.DEVELOPMENT
 
 
+# The names of the settings that a process cannot do without.
+Needs = Callable[[Settings], Iterable[str]]
+
+
+def store_setting(service: Service) -> str:
+    """The name of the setting that says where a service stores."""
+    return f"{service.name}_{_STORE_SETTING[service.store]}"
+
+
+STORE_SETTINGS = {service.name: store_setting(service) for service in SERVICES}
 DEFAULT_PORTS = {service.name: service.port for service in SERVICES} | {
     "gateway": GATEWAY_PORT,
     "psp": PSP_PORT,
@@ -202,9 +241,9 @@ DEFAULT_PORTS = {service.name: service.port for service in SERVICES} | {
 
 
 def load_settings() -> Settings:
-    """The settings as the environment has them now; a wrong one is named, without its value."""
+    """The settings as the environment has them now; a wrong or weak one is named, without its value."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = f"{PREFIX}{'_'.join(str(part) for part in first['loc']).upper()}"
@@ -212,6 +251,29 @@ def load_settings() -> Settings:
     except SettingsError as error:
         # It names the setting, and does not quote it.
         raise MissingSetting(f"a setting is not JSON: {error}") from None
+    if not settings.is_development:
+        refuse_weak({name: getattr(settings, name) for name in settings.model_fields_set})
+    return settings
+
+
+def refuse_weak(told: Mapping[str, object]) -> None:
+    """MissingSetting for what does to try things out, and outside development lets others in.
+
+    What a process has not been told is not looked at: it may do without.
+    """
+    for name in SECRETS:
+        secret = told.get(name)
+        if isinstance(secret, str | SecretStr) and len(secret) < SHORTEST_SECRET:
+            raise MissingSetting(
+                f"{PREFIX}{name.upper()} has fewer than {SHORTEST_SECRET} characters: "
+                "make a secret with `openssl rand -hex 32`"
+            )
+    if not str(told.get("public_url", "https://")).startswith("https://"):
+        raise MissingSetting(f"{PREFIX}PUBLIC_URL does not begin with https://: outside development it must")
+
+
+def _missing(name: str) -> MissingSetting:
+    return MissingSetting(f"{PREFIX}{name.upper()} is not set, and this process cannot start without it")
 
 
 def run_process(start: Callable[[Settings], None]) -> None:

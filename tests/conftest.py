@@ -5,10 +5,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
+from signal import SIGCONT, SIGSTOP
 from typing import TypeVar
 
 import pytest
@@ -86,6 +88,16 @@ class Servers:
         name = f"{service}_{token_hex(4)}"
         self._postgres.execute(f"CREATE DATABASE {name} OWNER {service} TEMPLATE {template}")
         return self._postgres.database_url(service, name)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """This server, which was asked for before, lives and does not answer until the block ends."""
+        [process] = [process for server, process in self._running if server.name == name]
+        process.send_signal(SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(SIGCONT)
 
     def stop(self) -> None:
         for server, process in self._running:

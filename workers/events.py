@@ -1,6 +1,5 @@
 """The half of every worker that deals in events: relay what we say, react to what others say."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.reactions import ReactionActivities
-from contracts.errors import Unavailable
 from contracts.reactions import Joined, WaitingReaction
 from contracts.topology import reactions_queue
 from runtime.bus import Bus, open_bus
@@ -26,6 +24,7 @@ from runtime.reactor import Reactor
 from runtime.relay import OutboxSource, Relay
 from runtime.settings import Settings
 from runtime.temporal import worker_for
+from workers.rounds import again_and_again
 from workflows.reaction import ReactionWorkflow
 from workflows.reactions import ReactionRetries
 
@@ -115,12 +114,10 @@ class Forgetting:
 
     async def run(self) -> None:
         """Forget once an hour what no outbox can tell again; an outage only delays it."""
-        while True:
-            await asyncio.sleep(FORGET_EVERY_SECONDS)
-            try:
-                log.info("inbox pruned", events=await forget_old(self._database, utc_now()))
-            except Unavailable as error:
-                log.warning("pruning the inbox is delayed", reason=str(error))
+        await again_and_again("pruning the inbox", self._forget_once, FORGET_EVERY_SECONDS)
+
+    async def _forget_once(self) -> None:
+        log.info("inbox pruned", events=await forget_old(self._database, utc_now()))
 
 
 def _consumer(service: str, reactor: Reactor[object], bus: Bus, parking: Parking, client: Client) -> Consumer:

@@ -90,7 +90,7 @@ async def open_worker(
 
 
 def main() -> None:
-    run_worker("notifications", open_worker)
+    run_worker("notifications", open_worker, needs=lambda _: ["service_secret", "smtp_url", "public_url"])
 
 
 if __name__ == "__main__":

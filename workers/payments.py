@@ -13,12 +13,12 @@ from runtime.logs import get_logger
 from runtime.reactions import Reaction
 from runtime.settings import Settings
 from runtime.temporal import worker_for
-from services.payments.factory import open_payments
+from services.payments.factory import open_payments, provider_settings
 from services.payments.heard import ReportFacts
 from services.payments.service import PaymentsService
-from workers.auth_rounds import again_and_again
 from workers.events import open_postgres_events
 from workers.process import WorkerParts, run_worker
+from workers.rounds import again_and_again
 
 log = get_logger(__name__)
 
@@ -59,7 +59,7 @@ async def open_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
 
 
 def main() -> None:
-    run_worker("payments", open_worker)
+    run_worker("payments", open_worker, needs=provider_settings)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from contracts.topology import WORKER_PORT_OFFSET
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import exposition
-from runtime.settings import DEFAULT_PORTS, Settings, run_process
+from runtime.settings import DEFAULT_PORTS, STORE_SETTINGS, Needs, Settings, run_process
 from runtime.temporal import connect
 from runtime.web import server_for
 
@@ -39,10 +39,16 @@ class WorkerParts:
 Opener = Callable[[Settings, Client], AbstractAsyncContextManager[WorkerParts]]
 
 
-def run_worker(name: str, open_parts: Opener) -> None:
-    """Run one service's worker until told to stop; waits for Temporal rather than dying without it."""
+def run_worker(name: str, open_parts: Opener, *, needs: Needs = lambda _: ()) -> None:
+    """Run one service's worker until told to stop; waits for Temporal rather than dying without it.
+
+    `needs` names what it cannot do without, beside its store and the bus; it looks for that before it
+    connects to anything or says that it lives.
+    """
 
     def start(settings: Settings) -> None:
+        bus = ("bus_redis_url",) if settings.events_enabled else ()
+        settings.require(STORE_SETTINGS[name], *bus, *needs(settings))
         configure_logs(settings, f"{name}-worker")
         uvloop.run(_serve(name, settings, open_parts))
 

@@ -32,7 +32,7 @@ async def open_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
 
 
 def main() -> None:
-    run_worker("products", open_worker)
+    run_worker("products", open_worker, needs=lambda _: ["service_secret"])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,15 @@
 """What makes starts and ends certain: no order waits for ever because somebody died."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from temporalio.service import RPCError
-
 from contracts.checkout import CANCELLED
-from contracts.errors import DomainError
 from contracts.orders import OrderState
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.orders.changes import OrderChanges
 from services.orders.order import Order
 from services.orders.service import OrdersService
+from workers.rounds import again_and_again
 from workflows.checkouts import Checkouts, Start
 from workflows.order_changes import OrderChangeWorkflows
 
@@ -34,7 +30,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look again and again, for as long as the worker lives; an outage only delays it."""
-        await _again_and_again(self.look, self._pause)
+        await again_and_again("reconciling", self.look, self._pause)
 
     async def look(self) -> int:
         """Go once through all unfinished orders that are old enough; answers how many there were."""
@@ -70,7 +66,7 @@ class ChangesReconciler:
 
     async def run(self) -> None:
         """Look again and again, for as long as the worker lives; an outage only delays it."""
-        await _again_and_again(self.look, self._pause)
+        await again_and_again("reconciling", self.look, self._pause)
 
     async def look(self) -> int:
         """Go once through all that is old enough; answers how many changes there were."""
@@ -93,12 +89,3 @@ class ChangesReconciler:
             after = (page[-1].created_at, page[-1].id)
             seen += len(page)
         return seen
-
-
-async def _again_and_again(look: Callable[[], Awaitable[int]], pause: float) -> None:
-    while True:
-        try:
-            await look()
-        except (DomainError, RPCError) as error:
-            log.warning("reconciling is delayed", reason=str(error)[:200])
-        await asyncio.sleep(pause)

@@ -3,7 +3,7 @@ from api.process import run_api
 
 
 def main() -> None:
-    run_api("auth", auth_app, needs=["public_url"])
+    run_api("auth", auth_app, needs=lambda _: ["auth_key_secret", "public_url"])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from api.requests import RequestBody
 from contracts.auth import Scope
@@ -24,11 +24,24 @@ KeyName = Annotated[
 ]
 
 
+def _once_each(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
+    if len(set(scopes)) < len(scopes):
+        raise ValueError("a scope stands in this list twice")
+    return scopes
+
+
+Scopes = Annotated[
+    tuple[Scope, ...],
+    Field(min_length=1, max_length=len(Scope), json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_once_each),
+]
+
+
 class CreateApiKey(RequestBody):
     """Make a key for a machine."""
 
     name: Annotated[KeyName, Field(examples=["warehouse importer"])]
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    scopes: Scopes
     expires_at: Moment | None = None
 
 

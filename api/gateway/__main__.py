@@ -16,6 +16,7 @@ def main() -> None:
 
 
 def _start(settings: Settings) -> None:
+    settings.require("service_secret", "cookie_secret", "bus_redis_url", "public_url")
     configure_logs(settings, "gateway")
     server = server_for(
         Gateway(settings),

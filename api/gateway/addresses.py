@@ -46,6 +46,11 @@ class Addresses:
                 break
         return str(address)
 
+    def is_proxy(self, peer: str) -> bool:
+        """Whether a peer is a proxy of ours, behind which others stand."""
+        address = _parsed(peer) if self._networks else None
+        return address is not None and self._is_trusted(address)
+
     def _lies_in_ours(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
 

@@ -71,6 +71,10 @@ class ApiKeys:
         self._bad: LRUCache[bytes, float] = LRUCache(REMEMBERED)
         self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
+    def knows(self, token: bytes) -> bool:
+        """Whether the key has held before: then its holder pays for what is asked about it."""
+        return hashlib.sha256(token).digest() in self._good
+
     async def caller(self, token: bytes) -> Principal:
         """Whose key it is; ApiKeyInvalid where it holds not, ApiKeysUnavailable where nobody can tell."""
         digest = hashlib.sha256(token).digest()

@@ -23,6 +23,7 @@ from api.gateway.proxy import Proxy, Timeouts
 from api.gateway.revocations import Revocations, ended_at
 from api.gateway.routes import ROUTES, RouteTable
 from api.gateway.staff_actions import StaffActions
+from api.gateway.tally import ANSWER_SECONDS
 from api.gateway.temporal_ui import SignIn, TemporalUi
 from api.gateway.tokens import TokenVerifier
 from api.gateway.upstreams import Upstream
@@ -43,9 +44,17 @@ _NOT_ADDED = CIMultiDict(
 class Gateway:
     """Takes every request of the platform; its state lives from the server's start to its end."""
 
-    def __init__(self, settings: Settings, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timeouts: Timeouts | None = None,
+        limits_answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        """`limits_answer_seconds`: how long Valkey may take before this process counts alone."""
         self._settings = settings
         self._signer = IdentitySigner(settings.secret("identity_secret"))
+        self._limits_answer_seconds = limits_answer_seconds
         self._timeouts = timeouts or Timeouts(checkout=settings.checkout_wait_seconds + 10)
         self._addresses = Addresses(settings.trusted_proxies)
         self._browsers = Browsers(settings)
@@ -72,11 +81,14 @@ class Gateway:
             stack.push_async_callback(keys.close)
             api_keys = ApiKeys(check_at(auth))
             stack.push_async_callback(api_keys.close)
-            revocations = await stack.enter_async_context(Revocations(ended_at(auth)))
+            revocations = await stack.enter_async_context(Revocations(ended_at(auth), keys.retire))
             staff_actions = await stack.enter_async_context(StaffActions(auth))
             tokens = TokenVerifier(keys)
             principals = Principals(tokens, api_keys, revocations)
             documents = Documents(session, _first_urls(settings), ROUTES)
+            limiter = await stack.enter_async_context(
+                open_limiter(settings, answer_seconds=self._limits_answer_seconds)
+            )
             self._edge = Edge(
                 EdgeParts(
                     table=RouteTable(ROUTES),
@@ -84,19 +96,20 @@ class Gateway:
                     browsers=self._browsers,
                     principals=principals,
                     revocations=revocations,
-                    limiter=await stack.enter_async_context(open_limiter(settings)),
+                    limiter=limiter,
                     staff_actions=staff_actions,
                     signer=self._signer,
-                    proxy=Proxy(session, _upstreams(settings), self._timeouts, settings.max_body_bytes),
+                    proxy=Proxy(session, _upstreams(settings), self._timeouts),
                     temporal_ui=TemporalUi(
                         settings,
                         session,
                         principals=principals,
                         revocations=revocations,
+                        limits=limiter,
                         sign_in=SignIn(session, settings.url_of("auth"), tokens, self._signer),
                         note_action=staff_actions.note,
                     ),
-                    own=own_routes(keys, documents, self._scrapers),
+                    own=own_routes(keys, revocations, documents, self._scrapers),
                     max_body_bytes=settings.max_body_bytes,
                     access_log=access_log,
                 )

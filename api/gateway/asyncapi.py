@@ -1,5 +1,6 @@
 """The AsyncAPI document: every event that is published, on which stream, with what in it."""
 
+import json
 from functools import cache
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
@@ -17,6 +18,11 @@ _OBJECT: TypeAdapter[Object] = TypeAdapter(Object)
 
 
 @cache
+def asyncapi_json() -> bytes:
+    """The document as it is sent."""
+    return json.dumps(asyncapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def asyncapi() -> Object:
     """The document of all services together; it follows from the code and asks nobody."""
     by_service = {

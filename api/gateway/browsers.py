@@ -27,7 +27,7 @@ _SECURITY: HeaderPairs = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_NOT_KEPT: HeaderPairs = ((b"cache-control", b"no-store"),)
+NOT_KEPT: HeaderPairs = ((b"cache-control", b"no-store"),)
 
 
 class OriginNotAllowed(DomainError):
@@ -45,9 +45,9 @@ class Browsers:
         security = security_headers(settings)
         # An answer that differs by Origin must not be kept for another one's page.
         plain = security + (((b"vary", b"Origin"),) if self._origins else ())
-        self._plain = (plain, plain + _NOT_KEPT)
+        self._plain = (plain, plain + NOT_KEPT)
         self._by_origin = {
-            origin.encode(): (plain + _allowing(origin), plain + _allowing(origin) + _NOT_KEPT)
+            origin.encode(): (plain + _allowing(origin), plain + _allowing(origin) + NOT_KEPT)
             for origin in self._origins
         }
 

@@ -16,7 +16,7 @@ class Client:
 
     def __init__(self, receive: Receive, *, has_body: bool, max_body_bytes: int) -> None:
         self._receive = receive
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         self._body_read = asyncio.Event()
         if not has_body:
             self._body_read.set()
@@ -45,9 +45,9 @@ class Client:
             chunk: bytes = message.get("body", b"")
             more = message.get("more_body", False)
             self._received += len(chunk)
-            if self._received > self._max_body_bytes:
+            if self._received > self.max_body_bytes:
                 self.exceeded = True
-                raise BodyTooLarge(self._max_body_bytes)
+                raise BodyTooLarge(self.max_body_bytes)
             if chunk:
                 yield chunk
         self._body_read.set()

@@ -8,16 +8,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.gateway.addresses import UNKNOWN, Addresses
-from api.gateway.browsers import Browsers, added_to
+from api.gateway.browsers import NOT_KEPT, Browsers, added_to
 from api.gateway.client import Client
 from api.gateway.errors import ClientLeft, MethodNotAllowed, TokenRefused, bug_response, refusal_response
 from api.gateway.exchange import CLIENT_LEFT, QUIET_ROUTES, Exchange
 from api.gateway.head import RequestHead, new_request_id
-from api.gateway.limits import Limiter, LimitExceeded, address_principal
+from api.gateway.limits import Limiter, address_principal
 from api.gateway.paths import refuse_ambiguous
 from api.gateway.principal import Principal
 from api.gateway.principals import Principals
 from api.gateway.proxy import Proxy
+from api.gateway.quotas import without_limits
 from api.gateway.revocations import Revocations
 from api.gateway.routes import LimitClass, Route, RouteTable
 from api.gateway.staff_actions import StaffActions
@@ -35,7 +36,6 @@ log = get_logger(__name__)
 OwnRoutes = Mapping[str, Callable[[Exchange], Awaitable[Response]]]
 
 TEMPORAL = "/temporal"
-TEMPORAL_SIGN_IN = "/temporal/sign-in"
 LOG_OUT = "/v1/auth/logout"
 
 
@@ -106,14 +106,12 @@ class Edge:
         exchange.address = address = parts.addresses.of(scope)
         head = RequestHead(scope, address)
         exchange.request_id, exchange.trace_id = head.request_id, head.trace_id
-        exchange.headers.extend(parts.browsers.headers(head.origin, authenticated=bool(head.authorization)))
+        exchange.headers.extend(parts.browsers.headers(head.origin, authenticated=head.proves_somebody))
         refuse_ambiguous(scope["raw_path"])
         path: str = scope["path"]
         if (own := parts.own.get(path)) is not None:
             return await self._own(exchange, path, own)
         if path == TEMPORAL or path.startswith(TEMPORAL + "/"):
-            if path == TEMPORAL_SIGN_IN and exchange.method == "POST":
-                await self._limit(exchange, LimitClass.SIGN_IN, None)
             return await parts.temporal_ui.answer(exchange, scope, head, receive, send)
         if exchange.method == "OPTIONS":
             preflight = parts.browsers.preflight(scope, parts.table.methods(path))
@@ -121,6 +119,8 @@ class Edge:
                 return preflight
         route = parts.table.match(exchange.method, path)
         exchange.route, exchange.upstream = route.path, route.service
+        if not (route.is_public or head.proves_somebody):
+            exchange.headers.extend(NOT_KEPT)
         principal = await self._principal(exchange, head)
         await self._limit(exchange, route.limit_class, principal)
         route.admit(principal)
@@ -130,7 +130,8 @@ class Edge:
                 head.headers[IDENTITY_HEADER] = principal.vouched_by(parts.signer)
             if route.is_staff_action(principal):
                 await self._write_down(exchange, principal, path)
-        client = Client(receive, has_body=head.has_body, max_body_bytes=parts.max_body_bytes)
+        limit = min(route.max_body_bytes, parts.max_body_bytes)
+        client = Client(receive, has_body=head.has_body, max_body_bytes=limit)
         await parts.proxy.forward(exchange, route, head, client, send)
         self._note_logout(exchange, route, principal)
         return None
@@ -146,26 +147,28 @@ class Edge:
         return await own(exchange)
 
     async def _principal(self, exchange: Exchange, head: RequestHead) -> Principal | None:
+        principals = self._parts.principals
+        if principals.is_unknown_key(head.authorization):
+            # Before auth is asked: a flood of made-up keys ends at its sender's own limit.
+            await self._limit(exchange, LimitClass.READ, None)
+            principal = await principals.of(head.authorization)
+            exchange.headers[:] = without_limits(exchange.headers)
+            return principal
         try:
-            return await self._parts.principals.of(head.authorization)
+            return await principals.of(head.authorization)
         except TokenRefused:
             # Whoever tries tokens or keys pays for it like a reader.
             await self._limit(exchange, LimitClass.READ, None)
             raise
 
-    async def _limit(self, exchange: Exchange, limit: LimitClass, principal: Principal | None) -> None:
+    def _limit(self, exchange: Exchange, limit: LimitClass, principal: Principal | None) -> Awaitable[None]:
         """Count the request against its sender; at sign-in against the address, whoever it is said to be."""
         if principal is None or limit is LimitClass.SIGN_IN:
             assert exchange.address is not None
             name = address_principal(exchange.address)
         else:
             name = principal.name
-        try:
-            allowance = await self._parts.limiter.admit(limit, name)
-        except LimitExceeded as error:
-            exchange.headers.extend(error.allowance.headers)
-            raise
-        exchange.headers.extend(allowance.headers)
+        return self._parts.limiter.charge(exchange, limit, name)
 
     async def _write_down(self, exchange: Exchange, principal: Principal, path: str) -> None:
         """Nothing that the staff changes is done before it stands in the trail who does it."""

@@ -97,6 +97,12 @@ class KeysUnavailable(Unavailable):
     code = "auth.keys_unavailable"
 
 
+class EndedSessionsUnknown(Unavailable):
+    """Auth has not told yet whose tokens open nothing any more."""
+
+    code = "auth.ended_sessions_unknown"
+
+
 class UpstreamUnavailable(Unavailable):
     code = "gateway.upstream_unavailable"
 
@@ -125,6 +131,17 @@ class UpstreamTimeout(GatewayRefusal):
     code = "gateway.upstream_timeout"
     kind = Kind.BUSY
     status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class TooManyConnections(GatewayRefusal):
+    """As many connections are open as may be: this one is closed before anything is read from it."""
+
+    code = "gateway.too_many_connections"
+    kind = Kind.BUSY
+
+    def __init__(self, detail: str) -> None:
+        # By then, connections that lie idle have been closed.
+        super().__init__(detail, retry_after=5)
 
 
 class ClientLeft(Exception):

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from starlette.types import Scope
 
 from api.gateway.errors import HeadTooLarge, MalformedRequest
-from contracts.identity import REQUEST_ID_HEADER
+from contracts.identity import ORDER_TOKEN_HEADER, REQUEST_ID_HEADER
 from runtime.trace import TRACEPARENT_HEADER, new_id, new_span_id, new_traceparent, trace_id_of
 
 HOP_BY_HOP = frozenset(
@@ -63,13 +63,15 @@ _NO_PREFIXES = (
     b"x-original-",
     b"x-rewrite-",
 )
-_ONCE = frozenset({b"content-length", b"host", b"transfer-encoding"})
+_ONCE = frozenset({b"content-length", b"host", b"idempotency-key", b"transfer-encoding"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _NO_TRACE_ID = "0" * 32
 # What an access token of the longest kind and any browser's other headers need, several times over.
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 100
+# Honest ones name one or two; each is looked for in all the other headers.
+MAX_NOMINATED = 16
 
 
 class RequestHead:
@@ -97,18 +99,22 @@ class RequestHead:
             for name, value in scope["headers"]:
                 passed_as = _passed_as(name)
                 if passed_as is not None:
+                    if name in _ONCE and passed_as in self.headers:
+                        raise _repeated(name)
                     self.headers.add(passed_as, value.decode())
                 elif name == b"authorization":
                     self.authorization.append(value)
                 elif name == b"connection":
                     nominated.append(value)
                 elif name in own and name in _ONCE:
-                    raise MalformedRequest(f"`{name.decode()}` stands in the request more than once.")
+                    raise _repeated(name)
                 else:
                     own[name] = value
             self.target = _target(scope)
         except UnicodeDecodeError as error:
             raise MalformedRequest("The target is not ASCII, or a header is not UTF-8.") from error
+        if sum(value.count(b",") for value in nominated) >= MAX_NOMINATED:
+            raise MalformedRequest(f"`Connection` names more than {MAX_NOMINATED} things.")
         for token in _nominated(nominated):
             self.headers.popall(token.decode("latin-1"), None)
 
@@ -127,6 +133,11 @@ class RequestHead:
         self.headers["x-forwarded-host"] = host
         self.headers[REQUEST_ID_HEADER] = self.request_id
         self.headers[TRACEPARENT_HEADER] = traceparent
+
+    @property
+    def proves_somebody(self) -> bool:
+        """Whether something is sent along that opens what is not for everybody."""
+        return bool(self.authorization) or ORDER_TOKEN_HEADER in self.headers
 
     @property
     def has_body(self) -> bool:
@@ -170,6 +181,10 @@ def _returned_as(name: bytes) -> bytes | None:
     lowered = name.lower()
     ends_here = lowered in HOP_BY_HOP or lowered == b"x-request-id" or lowered.startswith(_OUR_PREFIX)
     return None if ends_here else lowered
+
+
+def _repeated(name: bytes) -> MalformedRequest:
+    return MalformedRequest(f"`{name.decode()}` stands in the request more than once.")
 
 
 def _refuse_too_large(scope: Scope) -> None:

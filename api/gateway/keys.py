@@ -12,11 +12,12 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from api.gateway.errors import KeysUnavailable, TokenInvalid
 from contracts.auth import PublicKey
+from runtime.answers import read_within
 from runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-# So long a retired key may still open something here.
+# Older keys are fetched anew with the next token; a retired one is heard of before that.
 FRESH_SECONDS = 30.0
 # An unknown key may be a new one, or an invention: auth is asked at most this often.
 COOLDOWN_SECONDS = 5.0
@@ -39,6 +40,7 @@ class KeySource:
         self._fetch = fetch
         self._now = now
         self._keys: Mapping[str, ECKey] = {}
+        self._retired: frozenset[str] = frozenset()
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._failed = False
@@ -50,12 +52,29 @@ class KeySource:
             if self._now() - self._fetched_at > FRESH_SECONDS:
                 self._refresh_if_due()
             return held
+        if kid in self._retired:
+            raise TokenInvalid("This token was signed with a key that was retired.")
         await self._refreshed()
         if (held := self._keys.get(kid)) is not None:
             return held
         if self._failed:
             raise KeysUnavailable("Tokens cannot be verified now: the keys of auth are out of reach.")
         raise TokenInvalid("This token was not signed with a key of ours.")
+
+    def holds(self, kid: str) -> bool:
+        """Whether what this key signed may be taken, as far as is known here."""
+        return kid in self._keys
+
+    def retire(self, kids: frozenset[str]) -> None:
+        """Take nothing any more that these keys signed, also if a late answer has them. Safe to repeat."""
+        retired = kids - self._retired
+        if not retired:
+            return
+        self._retired |= retired
+        self._keys = self._without_retired(self._keys)
+        # Which key signs instead may be new, and nobody is to wait for it.
+        self._tried_at = float("-inf")
+        log.info("keys_retired", kids=sorted(retired), held=len(self._keys))
 
     async def ready(self) -> None:
         """KeysUnavailable unless keys are at hand or can be had now."""
@@ -87,7 +106,7 @@ class KeySource:
 
     async def _refresh(self) -> None:
         try:
-            self._keys = _keys_in(await self._fetch())
+            self._keys = self._without_retired(_keys_in(await self._fetch()))
             self._fetched_at = self._now()
             self._failed = False
         except (aiohttp.ClientError, TimeoutError, OSError, JoseError, ValidationError, ValueError) as error:
@@ -95,6 +114,9 @@ class KeySource:
             log.warning("keys_not_fetched", reason=f"{type(error).__name__}: {error}", held=len(self._keys))
         finally:
             self._refreshing = None
+
+    def _without_retired(self, keys: Mapping[str, ECKey]) -> Mapping[str, ECKey]:
+        return {kid: key for kid, key in keys.items() if kid not in self._retired}
 
 
 def _keys_in(body: bytes) -> dict[str, ECKey]:
@@ -116,6 +138,6 @@ def fetch_over(session: aiohttp.ClientSession, auth_url: str) -> Fetch:
             timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
             raise_for_status=True,
         ) as response:
-            return await response.read()
+            return await read_within(response)
 
     return fetch

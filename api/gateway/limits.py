@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 
+from api.gateway.exchange import Exchange
 from api.gateway.leases import LEASE_SECONDS, Leases
 from api.gateway.local_limits import LocalLimits
 from api.gateway.quotas import Allowance, LimitExceeded, Quota, address_principal, quotas_of
@@ -76,6 +77,18 @@ class Limiter:
             self._lapsing.cancel()
             await asyncio.wait({self._lapsing})
         await self._tally.close()
+
+    async def charge(self, exchange: Exchange, limit_class: LimitClass, principal: str) -> None:
+        """Admit a request, and have its answer say what is left; a refusal says so, too.
+
+        Not safe to repeat: each call counts.
+        """
+        try:
+            allowance = await self.admit(limit_class, principal)
+        except LimitExceeded as error:
+            exchange.headers.extend(error.allowance.headers)
+            raise
+        exchange.headers.extend(allowance.headers)
 
     async def admit(self, limit_class: LimitClass, principal: str) -> Allowance:
         """Count a request against the caller's quota, or refuse it with LimitExceeded.

@@ -5,19 +5,23 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from api.gateway.asyncapi import asyncapi
-from api.gateway.docs import page
+from api.gateway.asyncapi import asyncapi_json
 from api.gateway.documents import Documents
 from api.gateway.edge import OwnRoutes
 from api.gateway.errors import NoSuchRoute
 from api.gateway.exchange import Exchange
 from api.gateway.keys import KeySource
+from api.gateway.revocations import Revocations
 from runtime.metrics import exposition
+
+_JSON = "application/json"
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
-def own_routes(keys: KeySource, documents: Documents, scrapers: Networks) -> OwnRoutes:
+def own_routes(
+    keys: KeySource, revocations: Revocations, documents: Documents, scrapers: Networks
+) -> OwnRoutes:
     """The gateway's own paths, each for GET and HEAD."""
 
     async def healthz(_: Exchange) -> Response:
@@ -25,6 +29,7 @@ def own_routes(keys: KeySource, documents: Documents, scrapers: Networks) -> Own
 
     async def readyz(_: Exchange) -> Response:
         await keys.ready()
+        revocations.ready()
         return JSONResponse({"status": "ready"})
 
     async def metrics(exchange: Exchange) -> Response:
@@ -35,15 +40,15 @@ def own_routes(keys: KeySource, documents: Documents, scrapers: Networks) -> Own
         return Response(body, headers={"content-type": content_type})
 
     async def openapi(_: Exchange) -> Response:
-        return JSONResponse(await documents.merged())
+        return Response((await documents.merged()).openapi, media_type=_JSON)
 
     async def events(_: Exchange) -> Response:
-        return JSONResponse(asyncapi())
+        return Response(asyncapi_json(), media_type=_JSON)
 
     async def docs(_: Exchange) -> Response:
         # The page is text and style of ours: nothing in it may run or call out.
         policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        return HTMLResponse(page(await documents.merged()), headers={"content-security-policy": policy})
+        return HTMLResponse((await documents.merged()).page, headers={"content-security-policy": policy})
 
     return {
         "/healthz": healthz,

@@ -55,12 +55,10 @@ class Proxy:
         session: aiohttp.ClientSession,
         upstreams: Mapping[str, Upstream],
         timeouts: Timeouts,
-        max_body_bytes: int,
     ) -> None:
         self._session = session
         self._upstreams = upstreams
         self._timeouts = timeouts
-        self._max_body_bytes = max_body_bytes
         # The limits of an exchange are kept here, over all of its attempts.
         self._answer = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._events = aiohttp.ClientTimeout(
@@ -71,8 +69,8 @@ class Proxy:
         self, exchange: Exchange, route: Route, head: RequestHead, client: Client, send: Send
     ) -> None:
         """Answer with what the service answers. What is not safe to repeat is never sent twice."""
-        if head.content_length is not None and head.content_length > self._max_body_bytes:
-            raise BodyTooLarge(self._max_body_bytes)
+        if head.content_length is not None and head.content_length > client.max_body_bytes:
+            raise BodyTooLarge(client.max_body_bytes)
         upstream = self._upstreams[route.service]
         began = asyncio.get_running_loop().time()
         limits = self._timeouts
@@ -166,7 +164,7 @@ class Proxy:
     def _cause(self, error: Exception, route: Route, client: Client) -> Exception:
         """What went wrong, seen from outside; the body's own trouble reaches us as a failed request."""
         if client.exceeded:
-            return BodyTooLarge(self._max_body_bytes)
+            return BodyTooLarge(client.max_body_bytes)
         if client.left:
             return ClientLeft()
         if not isinstance(error, TimeoutError):

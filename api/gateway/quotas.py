@@ -1,7 +1,7 @@
 """How much one caller may do in a while, and how a client is told what is left of it."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import ceil
@@ -19,6 +19,7 @@ OVERSHOOT = 0.02
 MOST_AHEAD = 64
 
 Headers = tuple[tuple[bytes, bytes], ...]
+_LIMIT_HEADERS = frozenset({b"ratelimit-policy", b"ratelimit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class LimitExceeded(GatewayRefusal):
             f"More than {quota.permits} requests in {quota.seconds} seconds: try again later.",
             retry_after=self.allowance.resets_in,
         )
+
+
+def without_limits(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Ours for the answer of a service that refuses by its own limit: what another one allows misleads."""
+    return [header for header in headers if header[0] not in _LIMIT_HEADERS]
 
 
 def quotas_of(settings: Settings) -> Mapping[LimitClass, Quota]:

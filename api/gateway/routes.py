@@ -28,11 +28,17 @@ class LimitClass(StrEnum):
     CHECKOUT = "checkout"
     SIGN_IN = "sign_in"
     WEBHOOK = "webhook"
+    # Its page loads dozens of files and then asks again and again.
+    TEMPORAL = "temporal"
 
 
 ANYONE, USER, STAFF, ADMIN = Access.ANYONE, Access.USER, Access.STAFF, Access.ADMIN
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+# What is read whole before anybody looks at it can be bad in as many ways as it is long.
+BODY_BYTES = 65_536
+# A hundred variants, each with a title in any script.
+PRODUCT_BODY_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class Route:
     honours_idempotency_key: bool = False
     # A buyer's own, which the staff may do for them.
     staff_stands_in: bool = False
+    max_body_bytes: int = BODY_BYTES
+    # The same for everybody, and nobody's: others may keep the answer.
+    is_public: bool = False
 
     @property
     def limit_class(self) -> LimitClass:
@@ -91,7 +100,7 @@ class Route:
 SIGN_IN = LimitClass.SIGN_IN
 
 ROUTES = (
-    Route("GET", "/.well-known/jwks.json", "auth", ANYONE),
+    Route("GET", "/.well-known/jwks.json", "auth", ANYONE, is_public=True),
     Route("POST", "/v1/auth/register", "auth", ANYONE, limit=SIGN_IN),
     Route("POST", "/v1/auth/login", "auth", ANYONE, limit=SIGN_IN),
     Route("POST", "/v1/auth/refresh", "auth", ANYONE),
@@ -112,14 +121,28 @@ ROUTES = (
     Route("POST", "/v1/admin/api-keys", "auth", ADMIN),
     Route("DELETE", "/v1/admin/api-keys/{id}", "auth", ADMIN),
     Route("GET", "/v1/admin/staff-actions", "auth", ADMIN),
-    Route("GET", "/v1/products", "products", ANYONE),
-    Route("POST", "/v1/products", "products", STAFF, Scope.CATALOG_WRITE),
-    Route("GET", "/v1/products/{id}", "products", ANYONE),
-    Route("PATCH", "/v1/products/{id}", "products", STAFF, Scope.CATALOG_WRITE),
+    Route("GET", "/v1/products", "products", ANYONE, is_public=True),
+    Route(
+        "POST",
+        "/v1/products",
+        "products",
+        STAFF,
+        Scope.CATALOG_WRITE,
+        max_body_bytes=PRODUCT_BODY_BYTES,
+    ),
+    Route("GET", "/v1/products/{id}", "products", ANYONE, is_public=True),
+    Route(
+        "PATCH",
+        "/v1/products/{id}",
+        "products",
+        STAFF,
+        Scope.CATALOG_WRITE,
+        max_body_bytes=PRODUCT_BODY_BYTES,
+    ),
     Route("DELETE", "/v1/products/{id}", "products", STAFF, Scope.CATALOG_WRITE),
-    Route("GET", "/v1/categories", "products", ANYONE),
+    Route("GET", "/v1/categories", "products", ANYONE, is_public=True),
     Route("POST", "/v1/categories", "products", STAFF, Scope.CATALOG_WRITE),
-    Route("GET", "/v1/inventory/{sku}", "inventory", ANYONE),
+    Route("GET", "/v1/inventory/{sku}", "inventory", ANYONE, is_public=True),
     Route("PUT", "/v1/inventory/{sku}", "inventory", STAFF, Scope.INVENTORY_WRITE),
     Route("POST", "/v1/inventory/{sku}/adjustments", "inventory", STAFF, Scope.INVENTORY_WRITE),
     # A guest's cart, checkout and order are proved by an unguessable id or a token: the service decides.

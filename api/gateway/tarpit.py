@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from cachetools import LRUCache
 
+from api.gateway.quotas import address_principal
+
 # More than any client that means well, and few enough to cost nothing worth counting.
 AT_ONCE = 200
 PER_SECOND = 100
@@ -23,7 +25,7 @@ class Tarpit:
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        # When the refusals of an address, one after another at the allowed pace, would be over.
+        # When an address's refusals (IPv6: its /64's), one after another at the allowed pace, would be over.
         self._over_at: LRUCache[str, float] = LRUCache(ADDRESSES)
 
     def __len__(self) -> int:
@@ -32,6 +34,7 @@ class Tarpit:
     def hold(self, address: str) -> float:
         """Count one refusal; answers for how many seconds to hold it back. Not safe to repeat."""
         now = self._now()
+        address = address_principal(address)
         over_at = max(self._over_at.get(address, now), now)
         if over_at - now >= AT_ONCE / PER_SECOND:
             # Those that came together are not let go together.

@@ -35,14 +35,17 @@ _LATEST = 253_402_300_799
 class Keys(Protocol):
     async def key(self, kid: str) -> ECKey: ...
 
+    def holds(self, kid: str) -> bool: ...
+
 
 class _Verified:
-    """A token that held; forgotten soon, so that the keys are asked again."""
+    """A token that held, as long as its key does; forgotten soon, so that the keys are asked again."""
 
-    __slots__ = ("expired_at", "principal", "stale_at")
+    __slots__ = ("expired_at", "kid", "principal", "stale_at")
 
-    def __init__(self, principal: Principal, expired_at: float, stale_at: float) -> None:
+    def __init__(self, principal: Principal, kid: str, expired_at: float, stale_at: float) -> None:
         self.principal = principal
+        self.kid = kid
         self.expired_at = expired_at
         self.stale_at = stale_at
 
@@ -78,9 +81,9 @@ class TokenVerifier:
         # By digest: what lies in memory cannot be used as a token.
         digest = hashlib.sha256(token).digest()
         known = self._verified.get(digest)
-        if known is None or known.stale_at <= now:
-            identity, expires = await self._verify(token)
-            known = _Verified(Principal(identity), expires + SKEW_SECONDS, now + CACHE_SECONDS)
+        if known is None or known.stale_at <= now or not self._keys.holds(known.kid):
+            identity, kid, expires = await self._verify(token)
+            known = _Verified(Principal(identity), kid, expires + SKEW_SECONDS, now + CACHE_SECONDS)
             self._remember(digest, known, now)
         if known.expired_at <= now:
             raise TokenExpired("This access token has expired.")
@@ -96,17 +99,20 @@ class TokenVerifier:
             del held[oldest]
         held[digest] = verified
 
-    async def _verify(self, token: bytes) -> tuple[Identity, int]:
+    async def _verify(self, token: bytes) -> tuple[Identity, str, int]:
+        """Who it names, which key signed it and when it expires."""
         if _TOKEN.fullmatch(token) is None:
             raise TokenInvalid("This is not an access token.")
-        key = await self._keys.key(_key_id(token))
+        kid = _key_id(token)
+        key = await self._keys.key(kid)
         try:
             payload = jws.deserialize_compact(token, key, algorithms=_ALGORITHMS).payload
             claims = json.loads(payload, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
-            return _identity(claims, self._now())
+            identity, expires = _identity(claims, self._now())
         # RecursionError: a payload nested deeper than the parser goes.
         except (JoseError, ValueError, RecursionError) as error:
             raise TokenInvalid("This access token does not hold.") from error
+        return identity, kid, expires
 
 
 def _key_id(token: bytes) -> str:

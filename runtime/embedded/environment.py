@@ -2,21 +2,10 @@
 
 from collections.abc import Mapping
 
-from contracts.topology import SERVICES, Service, Store
+from contracts.topology import SERVICES
 from runtime.embedded.kinds import Kind
 from runtime.embedded.processes import Program
-from runtime.settings import PREFIX
-
-# Each is made once and kept in the data folder.
-SECRETS = (
-    "identity_secret",
-    "service_secret",
-    "cookie_secret",
-    "order_token_secret",
-    "auth_key_secret",
-    "psp_api_key",
-    "psp_webhook_secret",
-)
+from runtime.settings import PREFIX, store_setting
 
 # What only some are told, beyond their own store and what their kind is told.
 _TOLD_TO = {
@@ -37,13 +26,6 @@ _TOLD_TO_KIND = {
     Kind.WORKER: frozenset({"bus_redis_url"}),
     Kind.GATEWAY: frozenset({"identity_secret", "service_secret", "cookie_secret", "bus_redis_url"}),
 }
-_STORE_SETTING = {Store.POSTGRES: "database_url", Store.MONGO: "mongo_url", Store.VALKEY: "redis_url"}
-
-
-def store_setting(service: Service) -> str:
-    """The name of the setting that says where a service stores."""
-    return f"{service.name}_{_STORE_SETTING[service.store]}"
-
 
 _PRIVATE = frozenset(map(store_setting, SERVICES)).union(*_TOLD_TO.values(), *_TOLD_TO_KIND.values())
 

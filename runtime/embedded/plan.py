@@ -15,7 +15,7 @@ from contracts.topology import (
     Service,
     Store,
 )
-from runtime.embedded.environment import SECRETS, as_environment, given_settings, settings_of, store_setting
+from runtime.embedded.environment import as_environment, given_settings, settings_of
 from runtime.embedded.errors import PlatformError
 from runtime.embedded.folder import DataFolder
 from runtime.embedded.migrations import MIGRATED
@@ -24,7 +24,7 @@ from runtime.embedded.postgres import PostgresServer
 from runtime.embedded.probes import HOST
 from runtime.embedded.processes import Process, ProgramProcess, programs
 from runtime.embedded.servers import MongoServer, TemporalServer, ValkeyServer
-from runtime.settings import Environment
+from runtime.settings import SECRETS, Environment, refuse_weak, store_setting
 
 DEFAULT_PORTS = {
     "temporal": 7233,
@@ -62,6 +62,7 @@ _CROWD = {
     "limit_write": "60000/minute",
     "limit_checkout": "30000/minute",
     "limit_webhook": "60000/minute",
+    "max_connections_per_address": "10000",
     "sign_in_failures_per_address": "500",
 }
 
@@ -96,7 +97,7 @@ def plan(
     only: Collection[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> Plan:
-    """Decide what runs where; refuses with PlatformError before anything has started."""
+    """Decide what runs where; refuses with PlatformError or MissingSetting before anything has started."""
     given = given_settings(environ)
     wanted = _wanted(only, given)
     ports = _ports(folder, wanted, auto=auto_ports)
@@ -108,6 +109,8 @@ def plan(
     settings = {"environment": Environment.DEVELOPMENT} | _settings(folder, ports, secrets, servers) | given
     if environment is not None:
         settings["environment"] = environment
+    if settings["environment"] != Environment.DEVELOPMENT:
+        refuse_weak(settings)
     ours = [
         ProgramProcess(program, ports[program.name], settings_of(program, ports[program.name], settings))
         for program in programs()

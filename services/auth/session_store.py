@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -12,6 +12,9 @@ from services.auth.tables import RefreshFamilyRow, RefreshTokenRow, Revocation
 
 # So many sessions go at once when the old ones are dropped: each takes its tokens with it.
 PRUNED_AT_ONCE = 500
+
+# For the transaction that it is in.
+_BY_INDEX = select(func.set_config("enable_sort", "off", True))
 
 _FAMILY = (
     col(RefreshFamilyRow.id),
@@ -209,6 +212,8 @@ class SessionQueries:
         )
         if position is not None:
             query = query.where(tuple_(col(RefreshFamilyRow.revoked_at), col(RefreshFamilyRow.id)) > position)
+        # Just after very many have ended, the planner believes in few, and would sort them all for each page.
+        await self._connection.execute(_BY_INDEX)
         return [(row.id, row.revoked_at) for row in await self._connection.execute(query)]
 
     async def wipe_answers(self, used_before: datetime) -> int:

@@ -60,7 +60,7 @@ class Sessions:
         self._per_account = per_account
 
     async def login(self, email: str, password: SecretStr, device: Device = _UNKNOWN) -> Tokens:
-        """Open a session for who has the password; each call opens another, and one too many ends an old one."""
+        """Open a session for who has the password; each call opens another, one too many ends an old one."""
         known = await self._accounts.credentials(email, password, device.address)
         return await self._opened(known.user, device, known)
 
@@ -146,7 +146,7 @@ class Sessions:
     async def ended(
         self, after: datetime | None, limit: int | None = None, position: tuple[datetime, str] | None = None
     ) -> EndedSessions:
-        """The sessions that ended since then, from a position on, and the keys retired lately; safe to repeat.
+        """The sessions that ended since then, from a position on, and keys retired lately; safe to repeat.
 
         As far back as anything opens by them: a cookie by the staff's for hours, by others an access token.
         """

@@ -17,6 +17,7 @@ from services.payments.store import PaymentsStore
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+_API_KEYS = {"sandbox": "psp_api_key", "stripe": "stripe_api_key"}
 _WEBHOOK_SECRETS = {"sandbox": "psp_webhook_secret", "stripe": "stripe_webhook_secret"}
 
 
@@ -39,6 +40,11 @@ async def migrate(settings: Settings) -> list[str]:
 def require_webhook_secret(settings: Settings) -> None:
     """Refuse to start where webhooks are received and nothing is set to tell a forged one by."""
     settings.secret(_WEBHOOK_SECRETS[settings.payment_provider])
+
+
+def provider_settings(settings: Settings) -> list[str]:
+    """The names of the settings without which the provider cannot be asked."""
+    return [_API_KEYS[settings.payment_provider]]
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from api.auth.app import auth_app
 from contracts.auth import EMAIL_VERIFICATION_REQUESTED, PASSWORD_RESET_REQUESTED, MailedToken
@@ -51,8 +52,7 @@ class Shop:
         if caller is not None:
             headers[IDENTITY_HEADER] = SIGNER.sign(caller)
         async with self.session.request(method, path, json=body, headers=headers) as response:
-            text = await response.text()
-            answered: Any = await response.json(content_type=None) if text else None
+            answered: Any = await response.json(content_type=None) if await response.read() else None
             code = answered["code"] if response.status >= 400 else None
             return Answer(response.status, code, answered, response.headers)
 
@@ -77,6 +77,13 @@ class Shop:
         return (await self.mailed(PASSWORD_RESET_REQUESTED)).token.get_secret_value()
 
 
+async def session_of(database: Database, user_id: str) -> str:
+    """The one session of a user."""
+    query = text("SELECT id FROM refresh_families WHERE user_id = :user_id")
+    async with database.begin() as connection:
+        return str((await connection.execute(query, {"user_id": user_id})).scalar_one())
+
+
 @pytest.fixture
 async def shop(fresh_database: FreshDatabase) -> AsyncIterator[Shop]:
     settings = Settings(
@@ -89,7 +96,10 @@ async def shop(fresh_database: FreshDatabase) -> AsyncIterator[Shop]:
     database = Database(settings.database_url("auth"))
     async with serving(auth_app(settings)) as url, aiohttp.ClientSession(url) as session:
         async with session.post("/v1/auth/register", json={"email": EMAIL, "password": PASSWORD}) as answer:
-            caller = Identity(subject=(await answer.json())["id"], session="s-1")
+            user_id = (await answer.json())["id"]
+        async with session.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}) as answer:
+            assert answer.status == 200
+        caller = Identity(subject=user_id, session=await session_of(database, user_id))
         yield Shop(settings, url, session, database, caller)
     await database.dispose()
 
@@ -99,6 +109,14 @@ async def test_a_password_is_changed(shop: Shop) -> None:
     answer = await shop.post("/password", change, caller=shop.caller)
     assert (answer.status, answer.body) == (204, None)
     assert (await shop.login(NEW_PASSWORD)).status == 200
+
+
+async def test_a_session_that_has_ended_changes_no_password(shop: Shop) -> None:
+    """The gateway may hear of its end a second later."""
+    assert (await shop.post("/logout", caller=shop.caller)).status == 204
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = await shop.post("/password", change, caller=shop.caller)
+    assert (answer.status, answer.code) == (401, "auth.session_ended")
 
 
 async def test_nobody_changes_a_password_without_being_signed_in(shop: Shop) -> None:

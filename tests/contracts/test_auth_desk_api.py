@@ -139,6 +139,7 @@ async def test_keys_are_listed_in_pages(office: Office) -> None:
         ({"name": "\u200b"}, "request.invalid"),
         ({"scopes": []}, "request.invalid"),
         ({"scopes": ["moon:land"]}, "request.invalid"),
+        ({"scopes": ["orders:read", "orders:read"]}, "request.invalid"),
         ({"expires_at": "2026-11-22T12:00:00"}, "request.invalid"),
         ({"expires_at": "9999-12-31T23:59:59-14:00"}, "request.invalid"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "auth.invalid_expiry"),
@@ -224,6 +225,8 @@ async def test_the_trail_is_read_in_parts(office: Office) -> None:
     [
         {"from": "yesterday"},
         {"until": "2026-11-22T12:00:00"},
+        {"from": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-14:00"},
         {"actor": "a\0b"},
         {"limit": "0"},
         {"cursor": "%"},

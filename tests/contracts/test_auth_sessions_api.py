@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -52,11 +52,10 @@ class Client:
         claims = jws.extract_compact(tokens["access_token"].encode()).payload
         return tokens, Identity.model_validate(caller_in(claims))
 
-    async def ended(self, caller: str = "gateway", after: str | None = None) -> tuple[int, Any]:
+    async def ended(self, caller: str = "gateway", **asked: str) -> tuple[int, Any]:
         """What a process of ours is told."""
         proof = ServiceProof("service-secret", caller).for_listener("auth")
-        since = f"?after={quote(after)}" if after is not None else ""
-        return await self.call("GET", ENDED + since, headers={SERVICE_HEADER: proof})
+        return await self.call("GET", f"{ENDED}?{urlencode(asked)}", headers={SERVICE_HEADER: proof})
 
 
 def caller_in(claims: bytes) -> dict[str, Any]:
@@ -157,6 +156,28 @@ async def test_the_gateway_is_told_which_sessions_have_ended(client: Client) -> 
     _, told = await client.ended(after=before["now"])
     assert ([item["session"] for item in told["items"]], before["items"]) == ([caller.session], [])
     assert (await client.ended(after=told["now"]))[1]["items"] == []
+
+
+async def test_the_gateway_is_told_in_pages(client: Client) -> None:
+    callers = [(await client.signed_in())[1] for _ in range(3)]
+    await client.call("DELETE", SESSIONS, callers[0])
+    _, first = await client.ended(limit="2")
+    _, last = await client.ended(limit="2", cursor=first["next_cursor"])
+    told = [item["session"] for page in (first, last) for item in page["items"]]
+    assert (len(first["items"]), last["next_cursor"]) == (2, None)
+    assert told == sorted(caller.session or "" for caller in callers)
+
+
+async def test_a_gateway_that_is_older_than_pages_is_told_everything_at_once(client: Client) -> None:
+    callers = [(await client.signed_in())[1] for _ in range(3)]
+    await client.call("DELETE", SESSIONS, callers[0])
+    _, told = await client.ended()
+    assert (len(told["items"]), told["next_cursor"]) == (3, None)
+
+
+@pytest.mark.parametrize("asked", [{"limit": "0"}, {"limit": "2001"}, {"limit": "1", "cursor": "nonsense"}])
+async def test_no_other_page_is_told(client: Client, asked: dict[str, str]) -> None:
+    assert (await client.ended(**asked))[0] == 422
 
 
 async def test_nobody_but_the_gateway_is_told(client: Client) -> None:

@@ -169,9 +169,9 @@ async def test_a_running_checkout_shows_where_it_is(shop: Shop, platform: Platfo
         "payments.authorize": "running",
         "orders.confirm": "waiting",
     }
-    authorizing = checkout["steps"][1]
-    assert authorizing["attempts"] == 1
-    assert authorizing["started_at"]
+    reserved, authorizing, _ = checkout["steps"]
+    assert (reserved["attempts"], authorizing["finished_at"]) == (1, None)
+    assert reserved["started_at"] <= reserved["finished_at"] <= authorizing["started_at"]
     assert checkout["temporal_url"].endswith(f"/workflows/checkout-{checkout['id']}")
     assert (await buying).status == 201
 

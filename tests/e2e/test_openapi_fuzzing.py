@@ -9,7 +9,18 @@ from schemathesis import GenerationMode
 
 from contracts.identity import Role
 from tests.e2e.audit import audit
-from tests.e2e.fuzzing import EXAMPLES, EXCLUDED, SIGN_OUT, Fuzzer, links, of_role, schema_of, with_links
+from tests.e2e.fuzzing import (
+    ADMINS_EXAMPLES,
+    EXAMPLES,
+    EXCLUDED,
+    SIGN_OUT,
+    Fuzzer,
+    links,
+    of_admins,
+    of_role,
+    schema_of,
+    with_links,
+)
 from tests.e2e.people import user
 from tests.e2e.shop import Shop
 from tests.polling import until
@@ -31,7 +42,7 @@ async def sku(shop: Shop) -> str:
 async def tokens(shop: Shop) -> Tokens:
     """Of each kind somebody who stays, and somebody who may be signed out."""
     found: Tokens = {"anonymous": (None, None)}
-    for role in (Role.CUSTOMER, Role.STAFF):
+    for role in Role:
         found[role] = ((await user(shop, role)).token, (await user(shop, role)).token)
     return found
 
@@ -59,6 +70,17 @@ def test_every_operation_answers_as_documented(
     caller = fuzzer(who, document)
     caller.try_each(mode, EXAMPLES)
     assert not caller.findings, caller.report()
+
+
+@pytest.mark.timeout(60 + 10 * EXAMPLES)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_operation_of_admins_answers_as_documented(
+    fuzzer: Callable[[str, Any], Fuzzer], document: Any, mode: GenerationMode
+) -> None:
+    caller = fuzzer(Role.ADMIN, of_admins(document))
+    caller.try_each(mode, ADMINS_EXAMPLES)
+    assert not caller.findings, caller.report()
+    assert not {401, 403} & {status for _, status in caller.answered}
 
 
 @pytest.mark.timeout(60 + 10 * EXAMPLES)

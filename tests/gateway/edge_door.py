@@ -171,7 +171,7 @@ async def edge_before(service: StrictService) -> AsyncIterator[Edge]:
     service_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, aiohttp.ClientSession(auto_decompress=False) as session:
         upstreams = {one.name: Upstream(one.name, (service_url,), 64) for one in SERVICES}
-        proxy = Proxy(session, upstreams, Timeouts(), LIMIT)
+        proxy = Proxy(session, upstreams, Timeouts())
         async with serving(Door(proxy), protocol=Hasty) as url:
             yield Edge(int(url.rpartition(":")[2]), service)
 

@@ -13,17 +13,27 @@ from starlette.types import Receive, Scope, Send
 from api.gateway.app import Gateway
 from api.gateway.connection import edge_protocol
 from api.gateway.proxy import Timeouts
-from contracts.auth import EndedSession, EndedSessions, StaffAction, StaffActionEnded, StaffActionNoted
+from contracts.auth import (
+    ApiKeyGrant,
+    EndedSession,
+    EndedSessions,
+    StaffAction,
+    StaffActionEnded,
+    StaffActionNoted,
+)
+from contracts.errors import Kind, Refusal
+from contracts.problems import Problem
 from contracts.topology import SERVICES
 from runtime.settings import Settings
 from tests.gateway_peers import Issuer, answer
 from tests.http_server import serving
 
-SECRET = "only-our-processes-know"
+SECRET = "only-our-processes-know-what-it-is"
 LIMIT = 200_000
 NOBODY = "http://127.0.0.1:9"
 NOWHERE = "redis://127.0.0.1:9"
 ISSUER = Issuer()
+UNKNOWN_KEY = Refusal(code="auth.api_key_invalid", kind=Kind.UNAUTHENTICATED, detail="Nobody has it.")
 # None of these tests is about limits, and all of them come from one address.
 UNLIMITED = {
     f"limit_{name}": "1000000/minute"
@@ -44,6 +54,9 @@ class Upstream:
         self.refuses_notes = False
         self.outcomes: list[int] = []
         self.ended: list[EndedSession] = []
+        self.keys_checked = 0
+        # Of the one key that holds, if there is one.
+        self.grant: ApiKeyGrant | None = None
         self.down = False
         self.handle: Handler = self.echo
 
@@ -68,6 +81,12 @@ class Upstream:
             case ["sessions", "ended"]:
                 ended = EndedSessions(items=tuple(self.ended), now=datetime.now(UTC))
                 await answer(send, 200, ended.model_dump_json().encode())
+            case ["api-keys", "checks"]:
+                self.keys_checked += 1
+                if self.grant is None:
+                    await answer(send, 401, Problem.of(UNKNOWN_KEY).to_json())
+                else:
+                    await answer(send, 200, self.grant.model_dump_json().encode())
             case ["staff-actions"] if self.refuses_notes:
                 await answer(send, 503, b"{}")
             case ["staff-actions"]:

@@ -29,7 +29,7 @@ from tests.gateway.stand import NOWHERE
 from tests.gateway_peers import Issuer, answer
 from tests.http_server import serving
 
-SECRET = "only-our-processes-know"
+SECRET = "only-our-processes-know-what-it-is"
 PUBLIC = "http://shop.example"
 PASSWORD = "correct horse battery"
 ISSUER = Issuer()
@@ -113,7 +113,7 @@ class People:
         self._tokens = tokens
         self._ended = ended
 
-    async def of(self, authorization: Sequence[bytes]) -> Principal | None:
+    async def person(self, authorization: Sequence[bytes]) -> Principal | None:
         principal = await self._tokens.caller(authorization)
         if principal is not None and self._ended.is_ended(principal.identity.session):
             raise SessionEnded("This session has ended.")

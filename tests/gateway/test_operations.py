@@ -63,7 +63,11 @@ async def test_the_process_serves_and_ends(upstream: Upstream, upstream_url: str
     port = free_port()
     urls = {f"{PREFIX}{service.name.upper()}_URL": upstream_url for service in SERVICES}
     secrets = {f"{PREFIX}{name}_SECRET": SECRET for name in ("IDENTITY", "SERVICE", "COOKIE")}
-    ours = secrets | {f"{PREFIX}PORT": str(port), f"{PREFIX}BUS_REDIS_URL": NOWHERE}
+    ours = secrets | {
+        f"{PREFIX}PORT": str(port),
+        f"{PREFIX}PUBLIC_URL": "https://shop.example",
+        f"{PREFIX}BUS_REDIS_URL": NOWHERE,
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api.gateway", env=os.environ | urls | ours, stdout=asyncio.subprocess.PIPE
     )

@@ -14,7 +14,7 @@ from api.gateway.connection import EdgeProtocol
 from api.gateway.proxy import Proxy, Timeouts
 from api.gateway.upstreams import Upstream as Asked
 from tests.gateway.edge_door import Door
-from tests.gateway.stand import LIMIT, Handler, Upstream, problem_of
+from tests.gateway.stand import Handler, Upstream, problem_of
 from tests.gateway_peers import answer
 from tests.http_server import serving
 from tests.polling import until
@@ -46,7 +46,7 @@ async def probed(url: str, **timeouts: float) -> AsyncIterator[Probed]:
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         asked = Asked("products", (url,), 64, now=lambda: now)
-        door = Door(Proxy(session, {"products": asked}, Timeouts(**timeouts), LIMIT))
+        door = Door(Proxy(session, {"products": asked}, Timeouts(**timeouts)))
         for _ in range(LEAST_CALLS):
             asked.breaker.admit().failed()
         assert asked.breaker.state is State.OPEN

@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from api.gateway.routes import BODY_BYTES
 from contracts.identity import Identity, Role
 from runtime.identity import IdentitySigner
 from tests.gateway.stand import (
@@ -91,7 +92,22 @@ async def test_a_path_of_two_meanings_is_refused(
 async def test_a_body_that_says_it_is_too_large_is_refused_unread(
     client: aiohttp.ClientSession, upstream: Upstream
 ) -> None:
-    async with client.post("/v1/carts", data=b"x" * (LIMIT + 1)) as response:
+    async with client.post("/v1/carts", data=b"x" * BODY_BYTES) as response:
+        assert response.status == 200
+    upstream.requests.clear()
+    async with client.post("/v1/carts", data=b"x" * (BODY_BYTES + 1)) as response:
+        assert await problem_of(response) == (413, "request.too_large")
+    assert not upstream.requests
+
+
+async def test_a_route_that_needs_more_takes_as_much_as_the_gateway_does(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    staff = bearer(ISSUER.token(roles=["staff"]))
+    async with client.post("/v1/products", data=b"x" * LIMIT, headers=staff) as response:
+        assert response.status == 200
+    upstream.requests.clear()
+    async with client.post("/v1/products", data=b"x" * (LIMIT + 1), headers=staff) as response:
         assert await problem_of(response) == (413, "request.too_large")
     assert not upstream.requests
 
@@ -99,7 +115,8 @@ async def test_a_body_that_says_it_is_too_large_is_refused_unread(
 async def test_a_body_that_grows_too_large_is_cut_off(
     client: aiohttp.ClientSession, upstream: Upstream
 ) -> None:
-    async with client.post("/v1/carts", data=pieces(40)) as response:
+    staff = bearer(ISSUER.token(roles=["staff"]))
+    async with client.post("/v1/products", data=pieces(40), headers=staff) as response:
         assert await problem_of(response) == (413, "request.too_large")
     await until(lambda: is_left(upstream))
     assert len(upstream.bodies[-1]) <= LIMIT

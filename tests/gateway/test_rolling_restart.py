@@ -2,70 +2,24 @@
 
 import asyncio
 import itertools
-import os
-import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
 
 from contracts.topology import SERVICES
-from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX
 from tests.conftest import Servers
+from tests.gateway.replica import Replica, is_ready
 from tests.gateway.stand import NOBODY, SECRET, UNLIMITED
-from tests.polling import until
 
 REQUESTS = 20_000
 CLIENTS = 16
 # As long as a balancer may take to notice, and a little.
 DRAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.1
-DEADLINE_SECONDS = 20.0
-
-
-@dataclass
-class Replica:
-    """One process of ours on a port of its own, which it keeps when it is started again."""
-
-    module: str
-    environment: dict[str, str]
-    port: int = field(default_factory=free_port)
-    process: asyncio.subprocess.Process | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def start(self, session: aiohttp.ClientSession) -> None:
-        told = self.environment | {f"{PREFIX}PORT": str(self.port)}
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self.module, env=os.environ | told, stdout=asyncio.subprocess.DEVNULL
-        )
-        await until(lambda: is_ready(session, self.url), within=DEADLINE_SECONDS)
-
-    async def restart(self, session: aiohttp.ClientSession) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(self.process.wait(), DEADLINE_SECONDS) == -signal.SIGTERM
-        await self.start(session)
-
-    async def end(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-
-
-async def is_ready(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/readyz") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 class Balancer:
@@ -105,6 +59,7 @@ async def replicas(servers: Servers, upstream_url: str) -> AsyncIterator[tuple[l
         **{f"{PREFIX}{service.name.upper()}_URL": NOBODY for service in SERVICES},
         **{f"{PREFIX}{name.upper()}": value for name, value in UNLIMITED.items()},
         f"{PREFIX}AUTH_URL": upstream_url,
+        f"{PREFIX}PUBLIC_URL": "https://shop.example",
         f"{PREFIX}CARTS_REDIS_URL": servers.carts_redis_url,
         f"{PREFIX}BUS_REDIS_URL": servers.bus_redis_url,
         f"{PREFIX}DRAIN_SECONDS": str(DRAIN_SECONDS),

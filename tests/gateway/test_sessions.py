@@ -1,75 +1,31 @@
 """Sessions and signing keys at two gateways before a real auth: sessions end, keys rotate and are retired."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import pytest
 from joserfc import jws
-from pydantic import SecretStr
 
-from api.auth.app import auth_app
-from api.gateway.app import Gateway
-from api.gateway.connection import EdgeProtocol
 from api.gateway.keys import COOLDOWN_SECONDS
-from runtime.settings import Settings
 from services.auth.factory import open_keys
 from tests.conftest import FreshDatabase, Servers
-from tests.gateway.stand import NOBODY, UNLIMITED
-from tests.http_server import serving
+from tests.gateway.sessions_platform import (
+    ENDED,
+    ME,
+    REFRESH,
+    REFUSED_WITHIN_SECONDS,
+    SESSIONS,
+    Edge,
+    Platform,
+    platform_over,
+)
 from tests.polling import until
-
-ME, REFRESH, SESSIONS = "/v1/auth/me", "/v1/auth/refresh", "/v1/auth/sessions"
-ENDED, INVALID = (401, "auth.session_ended"), (401, "auth.token_invalid")
-# At an edge that did not see it end.
-REFUSED_WITHIN_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Edge:
-    """One gateway."""
-
-    session: aiohttp.ClientSession
-
-    async def call(self, method: str, path: str, token: str = "", body: object = None) -> tuple[int, Any]:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        async with self.session.request(method, path, json=body, headers=headers) as response:
-            return response.status, json.loads(await response.read() or b"{}")
-
-    async def code(self, method: str, path: str, token: str) -> tuple[int, str | None]:
-        status, answer = await self.call(method, path, token)
-        return status, answer.get("code")
-
-    async def sign_in(self, email: str) -> Any:
-        """The tokens of another session."""
-        account = {"email": email, "password": "correct horse battery"}
-        await self.call("POST", "/v1/auth/register", body=account)
-        return (await self.call("POST", "/v1/auth/login", body=account))[1]
-
-
-@dataclass(frozen=True)
-class Platform:
-    """Two gateways before one auth."""
-
-    settings: Settings
-    one: Edge
-    other: Edge
-
-    async def is_refused_everywhere(self, token: str) -> None:
-        """Return as soon as neither gateway takes it for one of ours any more."""
-
-        async def is_refused() -> bool:
-            codes = {await edge.code("GET", ME, token) for edge in (self.one, self.other)}
-            return codes == {INVALID}
-
-        await until(is_refused, within=REFUSED_WITHIN_SECONDS)
 
 
 def key_of(token: str) -> str:
@@ -80,22 +36,8 @@ def key_of(token: str) -> str:
 
 @pytest.fixture(scope="module")
 async def platform(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Platform]:
-    secrets = ("identity_secret", "service_secret", "cookie_secret", "auth_key_secret")
-    others = ("products", "inventory", "orders", "carts", "payments", "fulfilment", "notifications")
-    settings = Settings.model_validate(
-        {f"{name}_url": NOBODY for name in others}
-        | dict.fromkeys(secrets, SecretStr("only our processes know"))
-        | UNLIMITED
-        | {"auth_database_url": await fresh_database("auth"), "bus_redis_url": servers.bus_redis_url}
-    )
-    async with AsyncExitStack() as stack:
-        auth_url = await stack.enter_async_context(serving(auth_app(settings)))
-        edges = []
-        for _ in range(2):
-            gateway = Gateway(settings.model_copy(update={"auth_url": auth_url}))
-            url = await stack.enter_async_context(serving(gateway, protocol=EdgeProtocol))
-            edges.append(Edge(await stack.enter_async_context(aiohttp.ClientSession(url))))
-        yield Platform(settings, *edges)
+    async with platform_over(servers, fresh_database) as platform:
+        yield platform
 
 
 @pytest.fixture
@@ -157,10 +99,8 @@ async def test_a_session_that_i_end_elsewhere_is_over_and_this_one_goes_on(
 async def test_what_ended_before_a_gateway_began_is_refused_there_too(platform: Platform, email: str) -> None:
     token = (await platform.one.sign_in(email))["access_token"]
     await platform.one.code("POST", "/v1/auth/logout", token)
-    async with serving(auth_app(platform.settings)) as auth_url:
-        gateway = Gateway(platform.settings.model_copy(update={"auth_url": auth_url}))
-        async with serving(gateway, protocol=EdgeProtocol) as url, aiohttp.ClientSession(url) as session:
-            assert await Edge(session).code("GET", ME, token) == ENDED
+    async with platform.fresh_edge() as edge:
+        assert await edge.code("GET", ME, token) == ENDED
 
 
 async def test_a_hundred_tabs_that_refresh_at_once_all_go_on(platform: Platform, email: str) -> None:

@@ -46,6 +46,15 @@ async def test_a_wrong_password_gets_the_form_again(browser: aiohttp.ClientSessi
     assert "wrong" not in page
 
 
+async def test_our_own_pages_forms_say_where_they_come_from(browser: aiohttp.ClientSession) -> None:
+    """Of a page with `no-referrer` a browser sends the form with `Origin: null`, which is refused."""
+    async with browser.get(SIGN_IN) as blank, await form(browser, "staff", "wrong") as refused:
+        pages = [blank, refused]
+    async with browser.get(SIGN_IN, headers=await cookie_of(browser, "staff")) as signed_in:
+        pages.append(signed_in)
+    assert [page.headers.getall("referrer-policy") for page in pages] == [["same-origin"]] * 3
+
+
 async def test_a_locked_account_is_told_how_long(door: Door, browser: aiohttp.ClientSession) -> None:
     door.auth.locked = True
     async with await form(browser, "staff") as response:

@@ -26,6 +26,7 @@ def limits(url: str, rate: str) -> Settings:
             "limit_checkout": rate,
             "limit_webhook": rate,
             "limit_sign_in": rate,
+            "limit_temporal": rate,
         }
     )
 

@@ -57,20 +57,21 @@ class Till:
 
     def impatient(self) -> "Till":
         """The same till, which gives up on the provider after a moment."""
-        return self._over(provider_at(self.psp, self.session, timeout_seconds=0.3))
+        return self.over(provider_at(self.psp, self.session, timeout_seconds=0.3))
 
     def behind(
         self, *, there: dict[str, Passage] | None = None, back: dict[str, Passage] | None = None
     ) -> "Till":
         """The same till, behind a line of which the test decides what gets through, by the call's name."""
-        return self._over(Line(self.provider, there or {}, back or {}))
+        return self.over(Line(self.provider, there or {}, back or {}))
 
     @property
     def provider(self) -> SandboxProvider:
         """The provider as anybody with our credential sees it, past our books."""
         return provider_at(self.psp, self.session)
 
-    def _over(self, provider: PaymentProvider) -> "Till":
+    def over(self, provider: PaymentProvider) -> "Till":
+        """The same till, with somebody else at the other end."""
         return replace(self, payments=PaymentsService(PaymentsStore(self.database), provider))
 
     async def authorize(self, order_id: str, token: str = "tok_ok", amount: Money = PRICE) -> Payment:

@@ -20,7 +20,7 @@ from runtime.settings import Settings
 from services.auth.factory import open_keys
 from tests.conftest import FreshDatabase
 
-SECRET = "key-secret"
+SECRET = "a-key-secret-of-the-tests-and-of-nobody-else"
 
 
 @dataclass(frozen=True)

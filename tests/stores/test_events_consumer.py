@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.errors import Unavailable
 from runtime.parking import Parked
@@ -96,26 +97,6 @@ async def test_later_events_of_a_parked_subject_wait_behind_the_first(bench: Ben
     assert await bench.effects(subject) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("not json", "this version cannot read the event"),
-        ('{"id": "1"}', "this version cannot read the event"),
-        ("\x00\x01", "this version cannot read the event"),
-    ],
-)
-async def test_an_unreadable_event_is_parked_with_its_reason(bench: Bench, body: str, reason: str) -> None:
-    sibling = a_subject()
-    await bench.relayed()
-    await bench.redis.xadd(bench.streams[0], {"type": TOLD, "subject": "odd\x00", "body": body})
-    await bench.say(sibling, 1)
-    await bench.relayed()
-    await bench.heard()
-    assert await bench.effects(sibling) == [1]
-    [parked] = bench.retries.joined
-    assert parked.reason.startswith(reason)
-
-
 async def test_an_event_without_the_facts_that_are_used_is_parked_and_one_with_more_is_heard(
     bench: Bench,
 ) -> None:
@@ -129,12 +110,14 @@ async def test_an_event_without_the_facts_that_are_used_is_parked_and_one_with_m
     assert (parked.subject, "number" in parked.reason) == (short, True)
 
 
-async def test_an_unknown_type_is_ignored(bench: Bench) -> None:
+async def test_an_unknown_type_is_ignored_and_counted(bench: Bench) -> None:
+    ignored = ignored_so_far()
     await bench.say(a_subject(), 1, type="payments.never_heard_of")
     await bench.relayed()
     assert await bench.heard() == 1
     assert bench.retries.joined == []
     assert await bench.heard(again=True) == 0
+    assert ignored_so_far() == ignored + 1
 
 
 async def test_what_can_be_neither_handled_nor_parked_is_delivered_again(bench: Bench) -> None:
@@ -166,18 +149,9 @@ async def test_a_wiped_bus_has_its_effects_once(bench: Bench) -> None:
     assert await bench.effects(subject) == [1, 2, 3]
 
 
-async def test_one_consumer_is_active_for_a_shard(bench: Bench) -> None:
-    assert len(await bench.bus.lease(SERVICE, "one")) == 4
-    assert await bench.bus.lease(SERVICE, "other") == frozenset()
-    assert len(await bench.bus.lease(SERVICE, "one")) == 4, "the holder keeps it"
-    await bench.bus.give_up(SERVICE, "one")
-    assert len(await bench.bus.lease(SERVICE, "other")) == 4
-
-
-async def test_the_lease_of_a_dead_consumer_runs_out(bench: Bench) -> None:
-    await bench.bus.lease(SERVICE, "dead")
-    [lease] = await bench.redis.keys("lease:*:0")
-    assert 0 < await bench.redis.pttl(lease) <= 5_000
+def ignored_so_far() -> float:
+    labels = {"service": SERVICE, "handler": "", "outcome": "ignored"}
+    return REGISTRY.get_sample_value("micromart_events_heard_total", labels) or 0
 
 
 async def _retried(bench: Bench, subject: str) -> None:

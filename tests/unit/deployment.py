@@ -9,9 +9,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.topology import GATEWAY_PORT, PSP_PORT, SERVICES, WORKER_PORT_OFFSET
-from runtime.settings import PREFIX, Settings, load_settings
+from runtime.settings import PREFIX, SHORTEST_SECRET, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
+
+# As long as a secret has to be.
+FILLED_IN = "filled-in".ljust(SHORTEST_SECRET, "x")
 
 INTERPOLATION = re.compile(r"\$\{(\w+)([^}]*)}")
 
@@ -105,7 +108,7 @@ def filled_in(variable: re.Match[str]) -> str:
         "CORS_ORIGINS": "https://shop.example",
         "DRAIN_SECONDS": "5",
     }
-    return formed.get(variable[1], "filled-in")
+    return formed.get(variable[1], FILLED_IN)
 
 
 def settings_of(name: str, monkeypatch: pytest.MonkeyPatch) -> Settings:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,7 +23,7 @@ class Auth:
         self.asked: list[tuple[datetime | None, str | None]] = []
         self.pages_before_it_is_down = 1_000_000
         self.takes_cursors = True
-        self.on_page = lambda: None
+        self.on_page: Callable[[], None] = lambda: None
         self.retired: frozenset[str] = frozenset()
         self.retired_at_the_edge: set[str] = set()
         self.edge = Revocations(

@@ -133,4 +133,4 @@ def test_buttons_are_hidden_from_those_who_may_not_press_them(read_only: bool) -
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8233", "http://127.0.0.1:8233/temporal/ui", ""])
 def test_a_ui_under_another_path_ends_the_start(url: str) -> None:
     with pytest.raises(MissingSetting, match="TEMPORAL_UI_URL"):
-        UiServer(None, url, 1)  # type: ignore[arg-type]
+        UiServer(None, url)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from contracts.errors import Kind, Refusal, Refused, Unavailable
 from contracts.problems import Problem
 from runtime.embedded.ports import free_port
-from runtime.http_client import ServiceClient
+from runtime.http_client import LARGEST_ANSWER_BYTES, ServiceClient
 from runtime.service_identity import ServiceProof, UnknownService
 from tests.http_server import serving
 
@@ -65,6 +65,11 @@ async def test_a_peer_that_does_not_work_is_told_by_its_name_alone(status: int, 
         detail = await trouble_with(url)
     assert detail.startswith("the carts service ")
     assert not {"127.0.0.1", "redis", "proof"} & set(detail.replace(":", " ").replace("/", " ").split())
+
+
+async def test_an_answer_without_an_end_is_not_read_to_it() -> None:
+    async with serving(peer(200, b'{"quantity": 2' + b" " * LARGEST_ANSWER_BYTES + b"}")) as url:
+        assert await trouble_with(url) == "the carts service did not answer in time"
 
 
 async def test_a_refusal_is_raised_as_what_it_was() -> None:

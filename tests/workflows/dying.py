@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from runtime.embedded.ports import free_port
-from runtime.settings import PREFIX, Settings
+from runtime.settings import PREFIX, Environment, Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,4 +30,5 @@ def environment_of(settings: Settings) -> dict[str, str]:
     given = settings.model_dump(include=settings.model_fields_set)
     plain = {name: getattr(value, "get_secret_value", lambda v=value: v)() for name, value in given.items()}
     ours = {f"{PREFIX}{name.upper()}": str(value) for name, value in plain.items()}
-    return {**os.environ, **ours, f"{PREFIX}PORT": str(free_port())}
+    own = {f"{PREFIX}ENVIRONMENT": Environment.DEVELOPMENT, f"{PREFIX}PORT": str(free_port())}
+    return {**os.environ, **ours, **own}

@@ -8,6 +8,7 @@ from runtime.bus import Delivery
 from runtime.parking import subject_of
 from runtime.settings import Settings
 from tests.conftest import FreshDatabase, Servers
+from tests.polling import until
 from tests.stores.consumer_process import Job, consuming
 from tests.stores.events_bench import TOLD, Bench, a_subject, open_bench
 from tests.workflows.test_reactions import failing_with, heard, working
@@ -32,12 +33,16 @@ async def test_siblings_go_on_while_the_poisons_temporal_is_frozen(
     poisoned, sibling = a_subject(), a_subject()
     numbers = list(range(50))
     bench.listener.failing[poisoned] = RuntimeError("no")
+
+    async def is_parked() -> bool:
+        return await bench.parking.first("test.listen", poisoned) is not None
+
     async with working(bench, settings) as client:
         with servers.frozen("temporal"):
             await bench.say(poisoned, *numbers)
+            await until(is_parked)
             await bench.say(sibling, *numbers)
             await heard(bench, sibling, numbers)
-            assert await bench.parking.first("test.listen", poisoned) is not None
         await failing_with(client, poisoned)
         del bench.listener.failing[poisoned]
         await heard(bench, poisoned, numbers)

@@ -72,5 +72,10 @@ def _page(title: str, body: str, status: int) -> Response:
         f"<title>{title} - MicroMart workflows</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>MicroMart workflows</h1>{body}</main></body></html>"
     )
-    headers = {"content-security-policy": _POLICY, "cache-control": "no-store"}
+    headers = {
+        "content-security-policy": _POLICY,
+        "cache-control": "no-store",
+        # Of another policy a browser would send `Origin: null` with the form, as if it came from elsewhere.
+        "referrer-policy": "same-origin",
+    }
     return HTMLResponse(html, status, headers)

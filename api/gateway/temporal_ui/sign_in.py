@@ -11,6 +11,7 @@ from api.gateway.principal import Principal
 from contracts.errors import DomainError, Refusal, Refused, Unavailable
 from contracts.identity import IDENTITY_HEADER, REQUEST_ID_HEADER, Identity
 from contracts.problems import Problem, kind_of
+from runtime.answers import read_within
 from runtime.identity import IdentitySigner
 from runtime.logs import get_logger
 from runtime.trace import TRACEPARENT_HEADER
@@ -92,7 +93,7 @@ class SignIn:
                 retry_after = response.headers.get("retry-after", "")
                 return (
                     response.status,
-                    await response.read(),
+                    await read_within(response),
                     int(retry_after) if retry_after.isdecimal() else None,
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from api.gateway.browsers import origin_of
 from api.gateway.client import Client
 from api.gateway.cookies import StaffCookie, StaffSession
-from api.gateway.errors import MethodNotAllowed
+from api.gateway.errors import MethodNotAllowed, TokenRefused
 from api.gateway.exchange import Exchange
 from api.gateway.head import RequestHead
 from api.gateway.principal import Principal
+from api.gateway.quotas import address_principal
+from api.gateway.routes import LimitClass
 from api.gateway.temporal_ui import rules
 from api.gateway.temporal_ui.entrance import Entrance
 from api.gateway.temporal_ui.errors import CrossSite, ReadOnly
@@ -34,8 +36,8 @@ NoteAction = Callable[[StaffAction], Awaitable[str]]
 
 
 class Principals(Protocol):
-    async def of(self, authorization: Sequence[bytes]) -> Principal | None:
-        """Who sent these Authorization headers; None for a request without any."""
+    async def person(self, authorization: Sequence[bytes]) -> Principal | None:
+        """Whose access token it is; None for a request without any, Forbidden for a machine's key."""
 
 
 class Revocations(Protocol):
@@ -44,11 +46,21 @@ class Revocations(Protocol):
     def end(self, session: str) -> None: ...
 
 
+class Limits(Protocol):
+    async def charge(self, exchange: Exchange, limit_class: LimitClass, principal: str) -> None:
+        """Count a request, or refuse it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Visitor:
     identity: Identity
     # An access token is nothing that another site's page could make a browser send.
     by_cookie: bool
+
+    @property
+    def name(self) -> str:
+        """Whom limits count: each sign-in, so that one tab that runs wild leaves its owner another way in."""
+        return f"s:{self.identity.session}" if self.identity.session else f"u:{self.identity.subject}"
 
 
 class TemporalUi:
@@ -61,13 +73,15 @@ class TemporalUi:
         *,
         principals: Principals,
         revocations: Revocations,
+        limits: Limits,
         sign_in: SignIn,
         note_action: NoteAction,
     ) -> None:
-        self._server = UiServer(session, settings.temporal_ui_url, settings.max_body_bytes)
+        self._server = UiServer(session, settings.temporal_ui_url)
         self._max_body_bytes = settings.max_body_bytes
         self._principals = principals
         self._revocations = revocations
+        self._limits = limits
         self._note_action = note_action
         self._origin = origin_of(settings.public_url)
         self._cookie = StaffCookie(
@@ -90,7 +104,15 @@ class TemporalUi:
             raise MethodNotAllowed(exchange.method, ", ".join(sorted(rules.METHODS)))
         if path == rules.SIGN_IN:
             return await self._sign_in(exchange, scope, received, head, receive)
-        visitor = await self._visitor(received, head)
+        try:
+            visitor = await self._visitor(received, head)
+        except (TokenRefused, Forbidden):
+            await self._count(exchange, LimitClass.READ)
+            raise
+        if visitor is None:
+            await self._count(exchange, LimitClass.READ)
+        else:
+            await self._limits.charge(exchange, LimitClass.TEMPORAL, visitor.name)
         if path == rules.SIGN_OUT:
             return await self._sign_out(exchange, received, head, visitor)
         if visitor is None:
@@ -111,9 +133,11 @@ class TemporalUi:
         self, exchange: Exchange, scope: Scope, received: Headers, head: RequestHead, receive: Receive
     ) -> Response:
         if exchange.method in rules.SAFE_METHODS:
+            await self._count(exchange, LimitClass.READ)
             return self._entrance.page(scope["query_string"], self._by_cookie(received))
         if exchange.method != "POST":
             raise MethodNotAllowed(exchange.method, "GET, HEAD, POST")
+        await self._count(exchange, LimitClass.SIGN_IN)
         self._refuse_cross_site(received)
         return await self._entrance.enter(exchange, received, head, receive)
 
@@ -125,12 +149,15 @@ class TemporalUi:
         self._refuse_cross_site(received)
         return await self._entrance.leave(visitor.identity if visitor is not None else None, head)
 
+    async def _count(self, exchange: Exchange, limit: LimitClass) -> None:
+        """Count a request of nobody that we know against its address."""
+        assert exchange.address is not None
+        await self._limits.charge(exchange, limit, address_principal(exchange.address))
+
     async def _visitor(self, received: Headers, head: RequestHead) -> _Visitor | None:
         """Who comes, by an access token or else by the cookie; None for nobody that we know."""
-        if head.authorization:
-            principal = await self._principals.of(head.authorization)
-            if principal is None or principal.scopes is not None:
-                raise Forbidden("The Temporal UI is for people who are signed in.")
+        principal = await self._principals.person(head.authorization)
+        if principal is not None:
             return _Visitor(principal.identity, by_cookie=False)
         session = self._by_cookie(received)
         return _Visitor(session.identity, by_cookie=True) if session is not None else None

@@ -14,6 +14,7 @@ from api.gateway.temporal_ui.answers import adapted_settings, headers_for, page_
 from api.gateway.temporal_ui.errors import UiUnavailable
 from api.gateway.temporal_ui.rules import FRAMED, MISPLACED, ROOT, SETTINGS, is_page
 from contracts.identity import REQUEST_ID_HEADER
+from runtime.answers import read_within
 from runtime.settings import PREFIX, MissingSetting
 from runtime.trace import TRACEPARENT_HEADER
 
@@ -40,13 +41,12 @@ _LONGEST_PAGE = 262_144
 class UiServer:
     """The server behind /temporal."""
 
-    def __init__(self, session: aiohttp.ClientSession, ui_url: str, max_body_bytes: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, ui_url: str) -> None:
         self._session = session
         base, found, rest = ui_url.rstrip("/").rpartition(ROOT)
         if not found or rest:
             raise MissingSetting(f"{PREFIX}TEMPORAL_UI_URL is not usable: it must end in {ROOT}")
         self._base = base
-        self._max_body_bytes = max_body_bytes
 
     async def answer(
         self,
@@ -59,8 +59,8 @@ class UiServer:
         read_only: bool,
     ) -> None:
         """Answer with what the UI answers. Nothing is sent twice."""
-        if head.content_length is not None and head.content_length > self._max_body_bytes:
-            raise BodyTooLarge(self._max_body_bytes)
+        if head.content_length is not None and head.content_length > client.max_body_bytes:
+            raise BodyTooLarge(client.max_body_bytes)
         try:
             async with client.waiting():
                 response = await self._request(exchange.method, path, head, client)
@@ -72,7 +72,7 @@ class UiServer:
             if exchange.answering:
                 exchange.cut = type(error).__name__
             elif client.exceeded:
-                raise BodyTooLarge(self._max_body_bytes) from error
+                raise BodyTooLarge(client.max_body_bytes) from error
             elif client.left:
                 raise ClientLeft from error
             else:
@@ -107,10 +107,10 @@ async def _relay(
     headers = headers_for(path, response.raw_headers, exchange.request_id)
     body: bytes | None = None
     if response.content_type == "text/html":
-        body = await _whole(response)
+        body = await read_within(response, _LONGEST_PAGE)
         headers += page_policy(path, body, response.headers.get("content-security-policy"))
     elif path == SETTINGS and response.status == 200 and exchange.method == "GET":
-        body = _settings(await _whole(response), read_only=read_only)
+        body = _settings(await read_within(response, _LONGEST_PAGE), read_only=read_only)
         headers = [pair for pair in headers if pair[0] != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
     headers = added_to(headers, tuple(exchange.headers))
@@ -123,15 +123,6 @@ async def _relay(
     async for chunk in response.content.iter_any():
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body"})
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _LONGEST_PAGE:
-            raise UiUnavailable("The Temporal UI answered with more than a page of its kind has.")
-    return bytes(body)
 
 
 def _settings(body: bytes, *, read_only: bool) -> bytes:
