@@ -63,7 +63,7 @@ class Consumer:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def sweep(self) -> None:
-        """See to it, beside it, that everything parked is being retried."""
+        """See to it, for as long as the worker lives, that everything parked is being retried."""
         await self._sweeper.run()
 
     async def tell(self) -> None:

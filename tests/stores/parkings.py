@@ -2,8 +2,9 @@
 
 from uuid import uuid4
 
+from runtime.bus import Delivery
 from runtime.clock import utc_now
-from runtime.parking import Parked, Parking
+from runtime.parking import LONGEST_BODY, Parked, Parking, parked_from
 
 
 def parked(subject: str, number: int, handler: str = "test.follow", reason: str = "no luck") -> Parked:
@@ -49,6 +50,22 @@ async def check_repeats(parking: Parking) -> None:
     assert await parking.first("test.follow", subject) == second
     await parking.remove(second)
     assert await parking.first("test.follow", subject) is None
+
+
+async def check_the_largest(parking: Parking) -> None:
+    """The longest that can come, in the characters that take most, is kept as it is."""
+    parcel = "\N{PACKAGE}"
+    delivery = Delivery(
+        stream="events:test:0",
+        entry="1-0",
+        type="test.happened",
+        subject=new_subject() + parcel * 1_000,
+        body=parcel * (LONGEST_BODY + 1),
+    )
+    longest = parked_from(delivery, "test.follow", "no", utc_now().replace(microsecond=0))
+    await parking.add(longest)
+    assert await parking.first(longest.handler, longest.subject) == longest
+    await parking.remove(longest)
 
 
 async def check_lines_are_apart(parking: Parking) -> None:

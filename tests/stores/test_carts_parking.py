@@ -9,7 +9,7 @@ from runtime.embedded.ports import free_port
 from services.carts.connection import connect
 from services.carts.parking import CartsParking
 from tests.conftest import Servers
-from tests.stores.parkings import check_lines_are_apart, check_order, check_repeats
+from tests.stores.parkings import check_lines_are_apart, check_order, check_repeats, check_the_largest
 
 
 @pytest.fixture
@@ -24,6 +24,10 @@ async def test_a_line_keeps_its_order(parking: CartsParking) -> None:
 
 async def test_adding_and_removing_are_safe_to_repeat(parking: CartsParking) -> None:
     await check_repeats(parking)
+
+
+async def test_the_largest_that_can_come_is_kept(parking: CartsParking) -> None:
+    await check_the_largest(parking)
 
 
 async def test_handlers_and_subjects_do_not_wait_for_one_another(parking: CartsParking) -> None:

@@ -9,7 +9,14 @@ from services.products.factory import migrate, open_parking
 from services.products.parking import ProductsParking
 from tests.conftest import Servers
 from tests.products_samples import catalog_settings
-from tests.stores.parkings import check_lines_are_apart, check_order, check_repeats, new_subject, parked
+from tests.stores.parkings import (
+    check_lines_are_apart,
+    check_order,
+    check_repeats,
+    check_the_largest,
+    new_subject,
+    parked,
+)
 
 
 @pytest.fixture
@@ -26,6 +33,10 @@ async def test_a_line_keeps_its_order(parking: ProductsParking) -> None:
 
 async def test_adding_and_removing_are_safe_to_repeat(parking: ProductsParking) -> None:
     await check_repeats(parking)
+
+
+async def test_the_largest_that_can_come_is_kept(parking: ProductsParking) -> None:
+    await check_the_largest(parking)
 
 
 async def test_handlers_and_subjects_do_not_wait_for_one_another(parking: ProductsParking) -> None:
