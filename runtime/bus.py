@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contracts.errors import Unavailable
 from contracts.topology import hearers_of
+from runtime import bus_scripts
 from runtime.shards import SHARDS
 
 # A stream that one group does not read grows no further for any: the outboxes keep what does not fit.
@@ -27,38 +28,6 @@ LEASE_SECONDS = 5.0
 _BLOCK_SECONDS = 0.5
 # One consumer of a group is active for a shard; whoever takes over goes on in its name.
 _ACTIVE = "active"
-
-_THIS_SERVER = "local this_server = redis.call('INFO', 'server'):match('run_id:(%w+)')"
-_BEGIN = f"{_THIS_SERVER} redis.call('SET', KEYS[1], this_server)"
-_IS_BEGUN = f"""
-{_THIS_SERVER}
-for _, marker in ipairs(KEYS) do
-  if redis.call('GET', marker) ~= this_server then return 0 end
-end
-return 1
-"""
-_PUBLISH = f"""
-{_THIS_SERVER}
-if redis.call('GET', KEYS[2]) ~= this_server then return -1 end
-local room = tonumber(ARGV[1]) - redis.call('XLEN', KEYS[1])
-local sent = 0
-for at = 2, #ARGV, 3 do
-  if sent >= room then break end
-  redis.call('XADD', KEYS[1], '*', 'type', ARGV[at], 'subject', ARGV[at + 1], 'body', ARGV[at + 2])
-  sent = sent + 1
-end
-return sent
-"""
-_LEASE = """
-local answer = {}
-for at, key in ipairs(KEYS) do
-  local holder = redis.call('GET', key)
-  answer[at] = not holder and 'new' or holder == ARGV[1] and 'kept' or 'taken'
-  if answer[at] ~= 'taken' then redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
-end
-return answer
-"""
-_GIVE_UP = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class Wiped(Exception):
@@ -109,11 +78,11 @@ class Bus:
         self._trimmed_above = trimmed_above
         # Its types allow for bytes and for either protocol; ours answers in text.
         self._redis: Any = redis
-        self._begin = redis.register_script(_BEGIN)
-        self._is_begun = redis.register_script(_IS_BEGUN)
-        self._publish = redis.register_script(_PUBLISH)
-        self._lease = redis.register_script(_LEASE)
-        self._give_up = redis.register_script(_GIVE_UP)
+        self._begin = redis.register_script(bus_scripts.BEGIN)
+        self._is_begun = redis.register_script(bus_scripts.IS_BEGUN)
+        self._publish = redis.register_script(bus_scripts.PUBLISH)
+        self._lease = redis.register_script(bus_scripts.LEASE)
+        self._give_up = redis.register_script(bus_scripts.GIVE_UP)
 
     async def publish(self, service: str, shard: int, events: Sequence[Outgoing]) -> int:
         """Append the events of one shard, in order; answers how many there was room for.

@@ -162,9 +162,13 @@ class Checkouts:
 
 async def _take_note(start: WithStartWorkflowOperation[Any, Any]) -> None:
     """Look at the failure that the operation keeps, too: asyncio calls one an error that nobody looked at."""
-    done, _ = await asyncio.wait([asyncio.ensure_future(start.workflow_handle())], timeout=0)
-    for handle in done:
-        _ = handle.cancelled() or handle.exception()
+    handle = asyncio.ensure_future(start.workflow_handle())
+    await asyncio.wait([handle], timeout=0)
+    if not handle.done():
+        # It got nowhere: there will be no failure to look at.
+        handle.cancel()
+    elif not handle.cancelled():
+        handle.exception()
 
 
 def _search_attributes(checkout: Checkout) -> TypedSearchAttributes:

@@ -12,7 +12,7 @@ from runtime.settings import Settings
 from runtime.temporal import connect
 from tests.conftest import Servers
 
-CONFIRMED = Path(__file__).parent / "histories" / "confirmed.json"
+CONFIRMED = Path(__file__).parent / "histories" / "checkout" / "confirmed.json"
 
 
 async def test_the_floor_costs_temporal_the_same_events_as_a_confirmed_checkout(servers: Servers) -> None:
