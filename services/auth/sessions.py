@@ -84,9 +84,10 @@ class Sessions:
         )
         async with self._store.begin() as tx:
             # Of sign-ins at once each counts those before it.
-            await tx.locked_user_of(user.id)
-            # Who changes a password ends all sessions: none may open behind that with the old one.
-            if known is not None and not await tx.still_hold(known):
+            current = await tx.locked_user_of(user.id)
+            # Who changes password or roles ends all sessions: none may open behind that with the old ones.
+            has_changed = current is None or current.roles != user.roles
+            if has_changed or (known is not None and not await tx.still_hold(known)):
                 raise BadCredentials("the email or the password is wrong")
             await tx.sessions.open(session)
             await tx.sessions.end_beyond(user.id, self._per_account, Revocation.TOO_MANY, now)

@@ -167,6 +167,13 @@ async def test_it_is_told_that_the_password_is_gone_and_the_address_verified(par
     assert await parts.rows("SELECT events FROM users") == [(4,)]
 
 
+async def test_who_becomes_staff_while_a_provider_vouches_gets_no_session(parts: Parts) -> None:
+    vouched = await parts.identities.account_of(ADA)
+    await parts.auth.accounts.create_user(EMAIL, PASSWORD, "Ada", [Role.ADMIN])
+    with pytest.raises(BadCredentials):
+        await parts.auth.sessions.open(vouched)
+
+
 async def test_the_second_provider_of_a_person_opens_the_same_account_and_ends_no_session(
     parts: Parts,
 ) -> None:
