@@ -100,9 +100,10 @@ async def test_a_consumer_outlives_it(servers: Servers, fresh_database: FreshDat
             return any(int(one["times_delivered"]) > 1 for one in delivered)
 
         consumer = bench.consumer
-        loops = [asyncio.ensure_future(loop()) for loop in (consumer.run, consumer.sweep)]
+        loops: list[asyncio.Future[None]] = []
         try:
             async with full(servers, bench.url):
+                loops += [asyncio.ensure_future(loop()) for loop in (consumer.run, consumer.sweep)]
                 await until(has_come_again)
 
             async def is_heard() -> bool:
