@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response, status
 from pydantic import Field
 
-from api.auth.dependencies import AccountsService, CallersDevice, LinksService, ResetRequestsService
+from api.auth.dependencies import CallersDevice, TheAuth
 from api.auth.views import Secret, Text
 from api.caller import Caller, OptionalCaller, called_by
 from api.requests import RequestBody
@@ -39,39 +39,37 @@ class VerifyEmail(RequestBody):
 
 
 @router.post("/password", status_code=status.HTTP_204_NO_CONTENT)
-async def change_password(
-    body: ChangePassword, caller: Caller, accounts: AccountsService, device: CallersDevice
-) -> None:
+async def change_password(body: ChangePassword, caller: Caller, auth: TheAuth, device: CallersDevice) -> None:
     """Change my password; my other sessions end."""
-    await accounts.change_password(caller, body.current_password, body.new_password, device.address)
+    await auth.accounts.change_password(caller, body.current_password, body.new_password, device.address)
 
 
 @router.post("/password/forgotten", status_code=status.HTTP_202_ACCEPTED, response_class=Response)
-async def forget_password(body: Forgotten, requests: ResetRequestsService) -> None:
+async def forget_password(body: Forgotten, auth: TheAuth) -> None:
     """Have a link mailed that sets a new password; the answer is the same when nobody has this address."""
-    await requests.note(body.email)
+    await auth.reset_requests.note(body.email)
 
 
 @router.post("/password/reset", status_code=status.HTTP_204_NO_CONTENT)
-async def reset_password(body: ResetPassword, links: LinksService, device: CallersDevice) -> None:
+async def reset_password(body: ResetPassword, auth: TheAuth, device: CallersDevice) -> None:
     """Set a new password by a mailed link, which does that once; every session ends."""
-    await links.reset(body.token, body.new_password, device.address)
+    await auth.links.reset(body.token, body.new_password, device.address)
 
 
 @router.post("/email/verification", status_code=status.HTTP_202_ACCEPTED, response_class=Response)
-async def send_verification(caller: Caller, links: LinksService) -> None:
+async def send_verification(caller: Caller, auth: TheAuth) -> None:
     """Mail me another link that verifies my address, one in five minutes at most. Safe to repeat."""
-    await links.send_verification(caller)
+    await auth.links.send_verification(caller)
 
 
 @router.post("/email/verify", status_code=status.HTTP_204_NO_CONTENT)
-async def verify_email(body: VerifyEmail, caller: OptionalCaller, links: LinksService) -> None:
+async def verify_email(body: VerifyEmail, caller: OptionalCaller, auth: TheAuth) -> None:
     """Verify an address by a mailed link, which does that once; whoever has one sends an access token."""
-    await links.verify(body.token, caller)
+    await auth.links.verify(body.token, caller)
 
 
 @internal.get("/{mail_id}/token")
-async def mailed_token(mail_id: MailId, links: LinksService, response: Response) -> MailedToken:
+async def mailed_token(mail_id: MailId, auth: TheAuth, response: Response) -> MailedToken:
     """A link's secret, for the mail that is written at this moment."""
     response.headers["cache-control"] = "no-store"
-    return await links.token_of(mail_id)
+    return await auth.links.token_of(mail_id)

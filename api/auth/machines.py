@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response, status
 
 from api.auth.cursors import cursor_at, position_in
-from api.auth.dependencies import ApiKeysService
+from api.auth.dependencies import TheAuth
 from api.auth.desk_views import ApiKeyView, CreateApiKey, NewApiKeyView
 from api.caller import Admin, called_by
 from api.pages import CursorParameter, Limit, Page
@@ -21,10 +21,10 @@ internal = APIRouter(
 
 @router.get("")
 async def list_api_keys(
-    keys: ApiKeysService, _: Admin, limit: Limit = 20, cursor: CursorParameter = None
+    auth: TheAuth, _: Admin, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[ApiKeyView]:
     """Every key that was made, those that have ended too, newest first."""
-    found = await keys.keys(after=position_in(cursor), limit=limit + 1)
+    found = await auth.api_keys.keys(after=position_in(cursor), limit=limit + 1)
     shown = found[:limit]
     more = cursor_at(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
     return Page(items=[ApiKeyView.of(key) for key in shown], next_cursor=more)
@@ -32,21 +32,23 @@ async def list_api_keys(
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def create_api_key(
-    body: CreateApiKey, keys: ApiKeysService, admin: Admin, response: Response
+    body: CreateApiKey, auth: TheAuth, admin: Admin, response: Response
 ) -> NewApiKeyView:
     """Make a key; this answer is the only one that shows it. Each time, it is another one."""
     response.headers["cache-control"] = "no-store"
-    new = await keys.create(body.name, body.scopes, created_by=admin.subject, expires_at=body.expires_at)
+    new = await auth.api_keys.create(
+        body.name, body.scopes, created_by=admin.subject, expires_at=body.expires_at
+    )
     return NewApiKeyView.made(new)
 
 
 @router.delete("/{key_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke_api_key(key_id: KeyId, keys: ApiKeysService, _: Admin) -> None:
+async def revoke_api_key(key_id: KeyId, auth: TheAuth, _: Admin) -> None:
     """End a key: within five seconds it opens nothing. Safe to repeat."""
-    await keys.revoke(key_id)
+    await auth.api_keys.revoke(key_id)
 
 
 @internal.post("/checks")
-async def check_api_key(body: ApiKeyCheck, keys: ApiKeysService) -> ApiKeyGrant:
+async def check_api_key(body: ApiKeyCheck, auth: TheAuth) -> ApiKeyGrant:
     """Whose key this is and what it may do; refused where it does not hold."""
-    return await keys.check(body.key)
+    return await auth.api_keys.check(body.key)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, SecretStr
 
-from api.auth.dependencies import CallersDevice, OidcService
+from api.auth.dependencies import CallersDevice, TheAuth
 from api.auth.views import TokensView
 from services.auth.oidc import OidcAnswer
 from services.auth.oidc_flow import LIFETIME
@@ -45,16 +45,16 @@ def oidc_router(*, https: bool) -> APIRouter:
     cookie = HTTPS_COOKIE if https else COOKIE
 
     @router.get("", name="oidc_providers")
-    async def providers(oidc: OidcService) -> OidcProvidersView:
+    async def providers(auth: TheAuth) -> OidcProvidersView:
         """The providers to sign in with."""
         return OidcProvidersView(
-            items=[OidcProviderView(name=name, label=label) for name, label in oidc.labels()]
+            items=[OidcProviderView(name=name, label=label) for name, label in auth.oidc.labels()]
         )
 
     @router.post("/{provider}/authorize", name="oidc_authorize")
-    async def authorize(provider: ProviderName, oidc: OidcService, response: Response) -> DepartureView:
+    async def authorize(provider: ProviderName, auth: TheAuth, response: Response) -> DepartureView:
         """Begin a sign-in; the cookie that comes with the answer is needed to end it."""
-        departure = await oidc.depart(provider)
+        departure = await auth.oidc.depart(provider)
         response.headers["cache-control"] = "no-store"
         response.set_cookie(
             cookie,
@@ -70,7 +70,7 @@ def oidc_router(*, https: bool) -> APIRouter:
     @router.get("/{provider}/callback", name="oidc_callback")
     async def callback(
         provider: ProviderName,
-        oidc: OidcService,
+        auth: TheAuth,
         device: CallersDevice,
         request: Request,
         response: Response,
@@ -82,7 +82,9 @@ def oidc_router(*, https: bool) -> APIRouter:
         """End a sign-in: where the provider sends the browser back to. A code is spent once."""
         flow = request.cookies.get(cookie)
         answer = OidcAnswer(state=state, code=code, issuer=iss, error=error)
-        tokens = await oidc.arrive(provider, answer, SecretStr(flow) if flow is not None else None, device)
+        tokens = await auth.oidc.arrive(
+            provider, answer, SecretStr(flow) if flow is not None else None, device
+        )
         response.headers["cache-control"] = "no-store"
         response.delete_cookie(cookie, path="/", secure=https, httponly=True, samesite="lax")
         return TokensView.of(tokens)

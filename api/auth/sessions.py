@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from api.auth.cursors import cursor_at, position_in
-from api.auth.dependencies import SessionsService
+from api.auth.dependencies import TheAuth
 from api.caller import Caller, called_by
 from api.pages import CursorParameter, Limit, Page
 from contracts.auth import ENDED_SESSIONS_PAGE, EndedSessions
@@ -46,10 +46,10 @@ class SessionView(BaseModel):
 
 @router.get("")
 async def list_sessions(
-    caller: Caller, sessions: SessionsService, limit: Limit = 20, cursor: CursorParameter = None
+    caller: Caller, auth: TheAuth, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[SessionView]:
     """Where I am signed in, the newest first."""
-    found = await sessions.open_of(caller, limit + 1, position_in(cursor))
+    found = await auth.sessions.open_of(caller, limit + 1, position_in(cursor))
     page = found[:limit]
     return Page(
         items=[SessionView.of(session, caller) for session in page],
@@ -58,24 +58,24 @@ async def list_sessions(
 
 
 @router.delete("", status_code=204)
-async def end_every_session(caller: Caller, sessions: SessionsService) -> None:
+async def end_every_session(caller: Caller, auth: TheAuth) -> None:
     """Sign out everywhere, here too. Safe to repeat."""
-    await sessions.logout_everywhere(caller)
+    await auth.sessions.logout_everywhere(caller)
 
 
 @router.delete("/{id}", status_code=204)
 async def end_session(
     id: Annotated[str, Path(max_length=64)],  # noqa: A002 - the path's name
     caller: Caller,
-    sessions: SessionsService,
+    auth: TheAuth,
 ) -> None:
     """End one of my sessions. Safe to repeat."""
-    await sessions.end(caller, id)
+    await auth.sessions.end(caller, id)
 
 
 @internal.get("/sessions/ended")
 async def ended_sessions(
-    sessions: SessionsService,
+    auth: TheAuth,
     after: Annotated[Moment | None, Query()] = None,
     limit: Annotated[int | None, Query(ge=1, le=ENDED_SESSIONS_PAGE)] = None,
     cursor: CursorParameter = None,
@@ -83,8 +83,8 @@ async def ended_sessions(
     """The sessions that ended since then, and retired keys, for the gateway, which refuses their tokens."""
     # A gateway that is older than pages names no limit, and would take the first page for all of them.
     if limit is None:
-        return await sessions.ended(after)
-    found = await sessions.ended(after, limit + 1, position_in(cursor))
+        return await auth.sessions.ended(after)
+    found = await auth.sessions.ended(after, limit + 1, position_in(cursor))
     if len(found.items) <= limit:
         return found
     items = found.items[:limit]

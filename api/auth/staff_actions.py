@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, status
 
 from api.auth.cursors import cursor_at, position_in
-from api.auth.dependencies import StaffActionsService
+from api.auth.dependencies import TheAuth
 from api.auth.desk_views import StaffActionView
 from api.caller import Admin, called_by
 from api.pages import CursorParameter, Limit, Page
@@ -27,7 +27,7 @@ internal = APIRouter(
 
 @router.get("")
 async def list_staff_actions(
-    trail: StaffActionsService,
+    auth: TheAuth,
     _: Admin,
     actor: Actor = None,
     since: From = None,
@@ -36,7 +36,7 @@ async def list_staff_actions(
     cursor: CursorParameter = None,
 ) -> Page[StaffActionView]:
     """What the staff did, newest first; by one actor or in one span of time if asked."""
-    found = await trail.actions(
+    found = await auth.staff_actions.actions(
         actor=actor, since=since, until=until, after=position_in(cursor), limit=limit + 1
     )
     shown = found[:limit]
@@ -45,15 +45,13 @@ async def list_staff_actions(
 
 
 @internal.post("", status_code=status.HTTP_201_CREATED)
-async def note_staff_action(body: StaffAction, trail: StaffActionsService) -> StaffActionNoted:
+async def note_staff_action(body: StaffAction, auth: TheAuth) -> StaffActionNoted:
     """Write down what is about to be done."""
-    return StaffActionNoted(id=await trail.note(body))
+    return StaffActionNoted(id=await auth.staff_actions.note(body))
 
 
 @internal.post("/{action_id}/outcome")
-async def end_staff_action(
-    action_id: ActionId, body: StaffActionEnded, trail: StaffActionsService
-) -> StaffActionEnded:
+async def end_staff_action(action_id: ActionId, body: StaffActionEnded, auth: TheAuth) -> StaffActionEnded:
     """Add how it ended. Safe to repeat: the first word stays."""
-    await trail.end(action_id, body.status)
+    await auth.staff_actions.end(action_id, body.status)
     return body
