@@ -24,11 +24,10 @@ from services.payments.provider import PaymentProvider
 from services.payments.sandbox import SandboxProvider
 from services.payments.stripe import StripeProvider
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
 from tests.endless_server import EndlessServer, endless_server
 from tests.gateway_peers import Issuer
 from tests.http_server import serving
-from tests.stores.payments_till import Till, new_order_id, open_till
+from tests.stores.payments_till import Till, new_order_id
 
 PRICE = Money(amount=1000, currency="EUR")
 LIMIT = 1_000
@@ -115,14 +114,6 @@ async def test_of_a_payment_providers_endless_answer_neither_its_yes_nor_its_no_
                 with pytest.raises(Unavailable):
                     await CALLS[call](stripe)
         assert await is_hung_up_on(server)
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
 
 
 async def test_a_charge_that_was_answered_without_end_is_unknown_until_it_is_asked_again(till: Till) -> None:

@@ -13,9 +13,8 @@ from redis.asyncio import Redis
 from contracts.errors import Unavailable
 from runtime.bus import Outgoing, open_bus
 from runtime.relay import Relay
-from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
-from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, on_the_bus, open_bench
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, on_the_bus
 from tests.stores.limits_valkey import Valkey
 from workers.process import end_all
 
@@ -24,12 +23,6 @@ REFUSALS = {
     "out of memory": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     "a replica": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
 }
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -1,21 +1,13 @@
 """The consumer: each event once in effect, in order per subject, a failing one in nobody else's way."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import REGISTRY
 
 from contracts.errors import Unavailable
 from runtime.parking import Parked
-from tests.conftest import FreshDatabase, Servers
-from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject, open_bench
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
+from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject
 
 
 async def test_what_is_heard_has_its_effect_once(bench: Bench) -> None:

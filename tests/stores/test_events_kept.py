@@ -1,17 +1,14 @@
 """What outboxes and inboxes keep, for how long, and that no statement has to deal with all of it at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 
 from runtime.clock import utc_now
 from runtime.inbox import forget_old
-from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
-from tests.stores.events_bench import ALL_SHARDS, Bench, a_subject, open_bench
+from tests.stores.events_bench import ALL_SHARDS, Bench, a_subject
 
 WEEK = timedelta(days=7)
 # More than one statement changes.
@@ -26,12 +23,6 @@ HANDLED = text(
     " SELECT 'a.b', gen_random_uuid(), now() - interval '1 year' + n * interval '1 second'"
     " FROM generate_series(1, :many) n"
 )
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 async def count(bench: Bench, rows: str) -> int:

@@ -1,23 +1,16 @@
 """Who consumes a shard: one at a time, and whoever comes after leaves nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from runtime.shard_lease import ShardLease
 from runtime.shards import shard_of
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.polling import until
 from tests.stores.consumer_process import Job, consuming
-from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, open_bench
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject
 from workers.process import end_all
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 @pytest.fixture

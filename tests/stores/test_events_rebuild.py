@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 
 from runtime.embedded.ports import free_port
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.micromart import MicroMart
-from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, open_bench
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject
 from workers.process import end_all
 
 REBUILD = ("events", "rebuild", "--yes", "--service", SERVICE)
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,25 +1,16 @@
 """The relay: from the outbox to the bus, nothing lost, in order, whoever dies meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from prometheus_client import REGISTRY
 
 from contracts.events import Event
 from runtime.bus import Bus
 from runtime.postgres_outbox import open_postgres_outbox
 from runtime.relay import BATCH, Relay
-from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
-from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, on_the_bus, open_bench
+from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject, on_the_bus
 from workers.process import end_all
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 async def test_a_subjects_events_arrive_once_and_in_order(bench: Bench) -> None:

@@ -3,24 +3,17 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.embedded.ports import free_port
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.micromart import MicroMart
-from tests.stores.events_bench import TOLD, Bench, a_subject, open_bench
+from tests.stores.events_bench import TOLD, Bench, a_subject
 
 WITHIN = 30.0
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,24 +3,16 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from signal import SIGCONT, SIGSTOP
 
-import pytest
-
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.polling import until
 from tests.stores import relay_process
-from tests.stores.events_bench import SERVICE, Bench, a_subject, on_the_bus, open_bench
+from tests.stores.events_bench import SERVICE, Bench, a_subject, on_the_bus
 from workers.process import end_all
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
 
 
 @contextmanager

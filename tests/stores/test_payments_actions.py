@@ -1,7 +1,6 @@
 """A buyer who has to act at their bank first: the payment waits, and ends one way."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,16 +16,7 @@ from services.payments.errors import PaymentDeclined, PaymentVoided
 from services.payments.movements import authorize_key
 from services.payments.store import Payment
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
-from tests.stores.payments_till import ASKING, PRICE, Gate, Till, lost, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
+from tests.stores.payments_till import ASKING, PRICE, Gate, Till, lost, new_order_id
 
 
 async def test_a_payment_waits_for_its_buyer(till: Till) -> None:

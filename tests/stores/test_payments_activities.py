@@ -1,8 +1,5 @@
 """What the steps answer to a workflow."""
 
-from collections.abc import AsyncIterator
-
-import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.payments import PaymentsActivities
@@ -16,16 +13,7 @@ from contracts.payments import (
     VoidPayment,
 )
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
-from tests.stores.payments_till import ASKING, PRICE, Till, euros, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
+from tests.stores.payments_till import ASKING, PRICE, Till, euros, new_order_id
 
 
 async def test_an_authorisation_tells_whether_the_buyer_has_to_act(till: Till) -> None:

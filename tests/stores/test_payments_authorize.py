@@ -1,7 +1,6 @@
 """Authorising against the real provider: once per order, and never a no where the answer was lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from services.payments.store import Payment
 from services.payments.tables import PaymentState
 from tests.conftest import FreshDatabase
 from tests.stores.payments_till import PRICE, Till, lost, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
 
 
 async def test_an_authorisation_holds_the_amount_at_the_provider(till: Till) -> None:

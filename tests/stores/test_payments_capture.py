@@ -1,7 +1,6 @@
 """A provider that does not give what it held: the attempt is over, the next one has its own key."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,18 +12,9 @@ from services.payments.errors import CaptureFailed
 from services.payments.movements import capture_key
 from services.payments.sandbox import UnexpectedAnswer
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
-from tests.stores.payments_till import PRICE, Till, euros, lost, new_order_id, open_till
+from tests.stores.payments_till import PRICE, Till, euros, lost, new_order_id
 
 FAILING = "tok_capture_fails"
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
 
 
 async def held(till: Till) -> str:

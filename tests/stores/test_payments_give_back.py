@@ -1,7 +1,6 @@
 """Giving back: wherever the payment stands, its buyer has paid nothing afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from services.payments.errors import CaptureFailed, PaymentDeclined, PaymentVoid
 from services.payments.tables import PaymentState
 from tests.conftest import FreshDatabase
 from tests.stores.payments_till import PRICE, Gate, Till, lost, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
 
 
 async def paid(till: Till, order_id: str) -> int:

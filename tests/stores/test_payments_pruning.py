@@ -1,7 +1,6 @@
 """What providers reported long ago is dropped, and nobody can make anything of it afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,22 +14,13 @@ from services.payments.errors import ForgedWebhook
 from services.payments.service import REPORTS_KEPT, PaymentsService
 from services.payments.store import PRUNED_AT_ONCE, PaymentsStore
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
 from tests.polling import until
 from tests.provider_reports import report_about, signed
-from tests.stores.payments_till import Till, new_order_id, open_till
+from tests.stores.payments_till import Till, new_order_id
 from workers.payments import ReportsPruner
 
 AN_HOUR = timedelta(hours=1)
 LATER = REPORTS_KEPT + AN_HOUR
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,16 +23,7 @@ from services.payments.errors import (
     RefundKeyReused,
 )
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
-from tests.stores.payments_till import PRICE, Till, lost, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
+from tests.stores.payments_till import PRICE, Till, lost, new_order_id
 
 
 async def refunded(till: Till, order_id: str) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Letting go: whatever became of the authorisation, nothing is held in the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,16 +14,7 @@ from sandbox.psp.models import Kind
 from services.payments.errors import PaymentCaptured, PaymentDeclined, PaymentVoided
 from services.payments.store import Payment
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
-from tests.stores.payments_till import Gate, Till, lost, new_order_id, open_till
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
+from tests.stores.payments_till import Gate, Till, lost, new_order_id
 
 
 @contextmanager

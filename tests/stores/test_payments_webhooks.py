@@ -1,7 +1,6 @@
 """What a provider reports: told once, believed in nothing but whose order it is about."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -16,17 +15,8 @@ from services.payments.errors import ForgedWebhook, UnknownProvider
 from services.payments.service import PaymentsService
 from services.payments.store import PaymentsStore
 from services.payments.tables import PaymentState
-from tests.conftest import FreshDatabase
 from tests.provider_reports import report_about, signed
-from tests.stores.payments_till import ASKING, Gate, Till, new_order_id, open_till, provider_at
-
-
-@pytest.fixture(scope="module")
-async def till(
-    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Till]:
-    async with open_till(fresh_database, tmp_path_factory.mktemp("psp")) as till:
-        yield till
+from tests.stores.payments_till import ASKING, Gate, Till, new_order_id, provider_at
 
 
 async def report(till: Till, body: bytes) -> None:

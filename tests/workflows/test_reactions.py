@@ -11,26 +11,12 @@ from temporalio.service import RPCError
 from contracts.reactions import Skip, WaitingReaction
 from runtime.settings import Settings
 from runtime.temporal import connect
-from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
-from tests.stores.events_bench import HEARS, SERVICE, TOLD, Bench, a_subject, open_bench
+from tests.stores.events_bench import HEARS, SERVICE, TOLD, Bench, a_subject
 from tests.workflows.saved import replay_and_keep
 from workers.events import Hearing, open_events
 from workers.process import end_all
 from workflows.reaction import ReactionWorkflow
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(servers: Servers) -> Settings:
-    return Settings.model_validate(
-        {"bus_redis_url": servers.bus_redis_url, "temporal_address": servers.temporal_address}
-    )
 
 
 @asynccontextmanager

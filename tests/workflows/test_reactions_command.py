@@ -12,26 +12,13 @@ from temporalio.client import Client
 from runtime.embedded import binaries
 from runtime.embedded.ports import free_port
 from runtime.settings import Settings
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.micromart import MicroMart
 from tests.polling import until
-from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject, open_bench
+from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject
 from tests.workflows.test_reactions import ended, failing_with, heard, workflow_id, working
 
 HANDLER = "test.listen"
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(servers: Servers) -> Settings:
-    return Settings.model_validate(
-        {"bus_redis_url": servers.bus_redis_url, "temporal_address": servers.temporal_address}
-    )
 
 
 @pytest.fixture

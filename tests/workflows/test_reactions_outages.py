@@ -1,30 +1,13 @@
 """Reactions that fail while Temporal is away, or as their consumer dies: others go on, nothing is lost."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from runtime.bus import Delivery
 from runtime.parking import subject_of
 from runtime.settings import Settings
-from tests.conftest import FreshDatabase, Servers
+from tests.conftest import Servers
 from tests.polling import until
 from tests.stores.consumer_process import Job, consuming
-from tests.stores.events_bench import TOLD, Bench, a_subject, open_bench
+from tests.stores.events_bench import TOLD, Bench, a_subject
 from tests.workflows.test_reactions import failing_with, heard, working
-
-
-@pytest.fixture
-async def bench(servers: Servers, fresh_database: FreshDatabase) -> AsyncIterator[Bench]:
-    async with open_bench(servers, fresh_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(servers: Servers) -> Settings:
-    return Settings.model_validate(
-        {"bus_redis_url": servers.bus_redis_url, "temporal_address": servers.temporal_address}
-    )
 
 
 async def test_siblings_go_on_while_the_poisons_temporal_is_frozen(
