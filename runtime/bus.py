@@ -4,19 +4,17 @@ It may be lost at any time: what is on it stands in the outboxes too, and `Wiped
 again. So it does where another server has taken over, which may not have got all that the last one had.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
-from contracts.errors import Unavailable
 from contracts.topology import hearers_of
 from runtime import bus_scripts
+from runtime.bus_connection import ANSWER_SECONDS, connect, reaching
 from runtime.shards import SHARDS
 
 # A stream that one group does not read grows no further for any: the outboxes keep what does not fit.
@@ -68,6 +66,12 @@ def stream_of(service: str, shard: int) -> str:
     return f"events:{service}:{shard}"
 
 
+def entry_order(entry: str) -> tuple[int, int]:
+    """What the entries of a stream are in the order of."""
+    milliseconds, _, number = entry.partition("-")
+    return int(milliseconds), int(number or 0)
+
+
 class Bus:
     """Publishes, delivers, acknowledges; whatever is wrong with the server surfaces as Unavailable."""
 
@@ -91,7 +95,7 @@ class Bus:
         so that nothing new gets in before what has to be told again.
         """
         told = [part for event in events for part in (event.type, event.subject, event.body)]
-        with _reaching():
+        with reaching():
             sent = int(
                 await self._publish(
                     keys=[stream_of(service, shard), _marker(service, shard)], args=[self._max_length, *told]
@@ -105,23 +109,23 @@ class Bus:
         """Make the shard's stream with a group for everybody who hears it, from its very first event."""
         for group in hearers_of(service):
             await self._create_group(stream_of(service, shard), group)
-        with _reaching():
+        with reaching():
             await self._begin(keys=[_marker(service, shard)])
 
     async def is_begun(self, service: str, shards: Iterable[int]) -> bool:
         """Whether the bus still knows of all these shards, and is the server that they were begun on."""
-        with _reaching():
+        with reaching():
             return bool(await self._is_begun(keys=[_marker(service, shard) for shard in shards]))
 
     async def forget(self, service: str) -> None:
         """Make the service's relay tell everything again that its outbox keeps."""
-        with _reaching():
+        with reaching():
             await self._redis.delete(*(_marker(service, shard) for shard in range(SHARDS)))
 
     async def trim(self, service: str, shard: int) -> int:
         """Drop what every group has acknowledged, once the stream is long; answers how much went."""
         stream = stream_of(service, shard)
-        with _reaching():
+        with reaching():
             if int(await self._redis.xlen(stream)) <= self._trimmed_above:
                 return 0
             safe = await self._acknowledged_up_to(stream, hearers_of(service))
@@ -132,7 +136,7 @@ class Bus:
     async def lease(self, service: str, holder: str) -> Lease:
         """Take the shards that are free and keep those that this holder has, for LEASE_SECONDS from now."""
         keys = [_lease_key(service, shard) for shard in range(SHARDS)]
-        with _reaching():
+        with reaching():
             answers = await self._lease(keys=keys, args=[holder, int(LEASE_SECONDS * 1_000)])
         return Lease(
             held=frozenset(shard for shard, answer in enumerate(answers) if answer != "taken"),
@@ -141,7 +145,7 @@ class Bus:
 
     async def give_up(self, service: str, holder: str) -> None:
         """Let another one take over at once; safe to repeat."""
-        with _reaching():
+        with reaching():
             for shard in range(SHARDS):
                 await self._give_up(keys=[_lease_key(service, shard)], args=[holder])
 
@@ -152,7 +156,7 @@ class Bus:
         places = dict.fromkeys(streams, "0" if again else ">")
         block = None if again else int(_BLOCK_SECONDS * 1_000)
         try:
-            with _reaching():
+            with reaching():
                 answer = await self._redis.xreadgroup(group, _ACTIVE, places, count=count, block=block)
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
@@ -160,11 +164,7 @@ class Bus:
             for stream in streams:
                 await self._create_group(stream, group)
             return []
-        return [
-            _delivery(stream, entry, fields)
-            for stream, entries in _by_stream(answer)
-            for entry, fields in entries
-        ]
+        return _deliveries(answer)
 
     async def acknowledge(self, group: str, deliveries: Iterable[Delivery]) -> None:
         by_stream: dict[str, list[str]] = {}
@@ -172,7 +172,7 @@ class Bus:
             by_stream.setdefault(delivery.stream, []).append(delivery.entry)
         if not by_stream:
             return
-        with _reaching():
+        with reaching():
             pipeline = self._redis.pipeline(transaction=False)
             for stream, entries in by_stream.items():
                 pipeline.xack(stream, group, *entries)
@@ -180,29 +180,25 @@ class Bus:
 
     async def newest(self, streams: Sequence[str], after: Mapping[str, str], count: int) -> list[Delivery]:
         """What streams say after these entries, for people who look; nothing is acknowledged."""
-        with _reaching():
+        with reaching():
             answer = await self._redis.xread(
                 {stream: after.get(stream, "$") for stream in streams}, count=count, block=1_000
             )
-        return [
-            _delivery(stream, entry, fields)
-            for stream, entries in _by_stream(answer)
-            for entry, fields in entries
-        ]
+        return _deliveries(answer)
 
     async def latest(self, stream: str, count: int) -> list[Delivery]:
         """The last few events of a stream, oldest first."""
-        with _reaching():
+        with reaching():
             entries = await self._redis.xrevrange(stream, count=count)
         return [_delivery(stream, entry, fields) for entry, fields in reversed(entries)]
 
     async def length(self, stream: str) -> int:
-        with _reaching():
+        with reaching():
             return int(await self._redis.xlen(stream))
 
     async def _create_group(self, stream: str, group: str) -> None:
         try:
-            with _reaching():
+            with reaching():
                 await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
@@ -221,40 +217,14 @@ class Bus:
         if not needed:
             newest = await self._redis.xrevrange(stream, count=1)
             needed = [newest[0][0]]
-        return str(min(needed, key=_entry_order))
+        return str(min(needed, key=entry_order))
 
 
 @asynccontextmanager
-async def open_bus(url: str) -> AsyncIterator[Bus]:
-    """A bus over a client that gives up after seconds; reading blocks, so it has connections to spare."""
-    redis = Redis.from_url(
-        url,
-        max_connections=16,
-        socket_connect_timeout=1,
-        socket_timeout=3,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-        # What is not text is not an event, and waits with its reason as any that cannot be read.
-        encoding_errors="replace",
-    )
-    try:
+async def open_bus(url: str, *, patience: float = ANSWER_SECONDS) -> AsyncIterator[Bus]:
+    """A bus over a client of its own, which is connected with the first call."""
+    async with connect(url, patience=patience) as redis:
         yield Bus(redis)
-    finally:
-        await redis.aclose()
-
-
-@contextmanager
-def _reaching() -> Iterator[None]:
-    try:
-        yield
-    except ResponseError as error:
-        # Whether a group is there is asked by trying. All else tells of the server: it is out of memory, or a
-        # replica.
-        if str(error).startswith(("NOGROUP", "BUSYGROUP")):
-            raise
-        raise Unavailable(f"the bus refuses: {error}") from error
-    except (RedisError, OSError) as error:
-        raise Unavailable("the bus cannot be reached") from error
 
 
 def _marker(service: str, shard: int) -> str:
@@ -265,13 +235,11 @@ def _lease_key(service: str, shard: int) -> str:
     return f"lease:{service}:{shard}"
 
 
-def _by_stream(answer: Any) -> Iterable[tuple[str, Any]]:
-    """One shape for what the client returns: pairs under RESP2, a mapping under RESP3."""
-    if not answer:
-        return ()
+def _deliveries(answer: Any) -> list[Delivery]:
+    """From what the client returns: pairs under RESP2, a mapping under RESP3."""
     if isinstance(answer, dict):
-        return ((stream, entries[0]) for stream, entries in answer.items())
-    return ((stream, entries) for stream, entries in answer)
+        answer = [(stream, entries[0]) for stream, entries in answer.items()]
+    return [_delivery(stream, entry, fields) for stream, entries in answer or () for entry, fields in entries]
 
 
 def _delivery(stream: str, entry: str, fields: Mapping[str, str] | None) -> Delivery:
@@ -284,8 +252,3 @@ def _delivery(stream: str, entry: str, fields: Mapping[str, str] | None) -> Deli
         subject=known.get("subject", f"{stream}/{entry}"),
         body=known.get("body", ""),
     )
-
-
-def _entry_order(entry: str) -> tuple[int, int]:
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds), int(number or 0)

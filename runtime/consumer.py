@@ -10,8 +10,8 @@ from runtime.bus import Bus, Delivery, stream_of
 from runtime.clock import Clock, utc_now
 from runtime.logs import get_logger
 from runtime.metrics import EVENTS_HEARD
-from runtime.parking import Parking, parked_from, subject_of
-from runtime.reactor import REACTION_SECONDS, ReactionFailed, ReactionHung, Reactor
+from runtime.parking import Parking, Place, parked_from, subject_of
+from runtime.reactor import ReactionFailed, ReactionHung, Reactor
 from runtime.shard_lease import ShardLease
 from runtime.sweeper import Retries, Sweeper
 
@@ -21,8 +21,6 @@ BATCH = 100
 AT_ONCE = 8
 PAUSE_SECONDS = 0.5
 LEAST_REACTION_SECONDS = 0.05
-
-Places = set[tuple[str, str]]
 
 
 class Consumer:
@@ -86,8 +84,8 @@ class Consumer:
         heard = [each for each in deliveries if self._reactor.handlers_of(each.type)]
         done = [each for each in deliveries if not self._reactor.handlers_of(each.type)]
         EVENTS_HEARD.labels(self._service, "", "ignored").inc(len(done))
-        parked = set(await self._parking.subjects()) if heard else set()
-        patience = _Patience()
+        parked = set(await self._parking.among(self._places(heard))) if heard else set()
+        patience = _Patience(self._reactor.patience)
         outcomes = await asyncio.gather(
             *(self._in_order(subject, parked, patience, done) for subject in _by_subject(heard)),
             return_exceptions=True,
@@ -114,8 +112,15 @@ class Consumer:
         await self.react_to(deliveries)
         return len(deliveries)
 
+    def _places(self, deliveries: Iterable[Delivery]) -> set[Place]:
+        return {
+            (handler, subject_of(delivery))
+            for delivery in deliveries
+            for handler in self._reactor.handlers_of(delivery.type)
+        }
+
     async def _in_order(
-        self, deliveries: Iterable[Delivery], parked: Places, patience: "_Patience", done: list[Delivery]
+        self, deliveries: Iterable[Delivery], parked: set[Place], patience: "_Patience", done: list[Delivery]
     ) -> None:
         async with self._slots:
             for delivery in deliveries:
@@ -123,7 +128,9 @@ class Consumer:
                     await self._react(handler, delivery, parked, patience)
                 done.append(delivery)
 
-    async def _react(self, handler: str, delivery: Delivery, parked: Places, patience: "_Patience") -> None:
+    async def _react(
+        self, handler: str, delivery: Delivery, parked: set[Place], patience: "_Patience"
+    ) -> None:
         place = (handler, subject_of(delivery))
         if place in parked:
             outcome, reason = "joined", "an earlier event of this subject waits"
@@ -154,11 +161,12 @@ class _Patience:
     However many hang together, those behind them wait about as long as for one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: float) -> None:
+        self._whole = whole
         self._hung: Counter[str] = Counter()
 
     def of(self, handler: str) -> float:
-        return max(LEAST_REACTION_SECONDS, REACTION_SECONDS * 0.5 ** self._hung[handler])
+        return max(LEAST_REACTION_SECONDS, self._whole * 0.5 ** self._hung[handler])
 
     def lose(self, handler: str) -> None:
         self._hung[handler] += 1

@@ -18,6 +18,10 @@ LONGEST_REASON = 1_000
 _HASH_LENGTH = 32
 
 
+# Whom something waits for, and about whom it is: (handler, subject).
+Place = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Parked:
     """One event that waits for one handler; `body` is the envelope as it came, which may be unreadable."""
@@ -38,8 +42,11 @@ class Parking(Protocol):
     leave in that order.
     """
 
-    async def subjects(self) -> Collection[tuple[str, str]]:
-        """The (handler, subject) pairs that are parked now."""
+    async def subjects(self) -> Collection[Place]:
+        """All that is parked now."""
+
+    async def among(self, places: Collection[Place]) -> Collection[Place]:
+        """Those of these that are parked now; it costs no more when very many others are."""
 
     async def add(self, parked: Parked) -> None:
         """Put it at the end of its subject's line; safe to repeat, a second time changes nothing."""
@@ -73,6 +80,17 @@ def subject_of(delivery: Delivery) -> str:
         return subject
     told_apart_by = hashlib.sha256(subject.encode()).hexdigest()[:_HASH_LENGTH]
     return f"{subject[: LONGEST_SUBJECT - _HASH_LENGTH - 1]}~{told_apart_by}"
+
+
+def line_of(handler: str, subject: str) -> str:
+    """A line's name, for a store that keeps it under one."""
+    return f"{handler} {subject}"
+
+
+def handler_and_subject(line: str) -> Place:
+    """Whose line it is: no handler has a space in its name; a subject may have."""
+    handler, _, subject = line.partition(" ")
+    return handler, subject
 
 
 class _Identified(BaseModel):

@@ -12,6 +12,7 @@ import asyncpg
 from contracts.errors import Unavailable
 from contracts.events import Event
 from runtime.bus import Outgoing
+from runtime.cancellation import until_set
 from runtime.clock import Clock, utc_now
 from runtime.shards import SHARDS
 
@@ -23,6 +24,7 @@ _CHANGED_AT_ONCE = 5_000
 STALLED_AFTER = timedelta(seconds=10)
 _OUTAGES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
+_LOCK = "SELECT shard FROM unnest($2::int[]) AS wanted (shard) WHERE pg_try_advisory_lock($1, shard)"
 # So many of each shard: much of one keeps nothing of another from being found.
 _UNPUBLISHED = """
 SELECT next.* FROM unnest($1::smallint[]) AS wanted (shard), LATERAL (
@@ -60,11 +62,9 @@ class PostgresOutbox:
 
     async def acquire(self) -> frozenset[int]:
         connection = await self._connected()
-        for shard in set(range(SHARDS)) - self._ours:
-            if await self._ask(
-                connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _RELAY_LOCK, shard)
-            ):
-                self._ours |= {shard}
+        if others := set(range(SHARDS)) - self._ours:
+            locked = await self._ask(connection.fetch(_LOCK, _RELAY_LOCK, sorted(others)))
+            self._ours |= {row["shard"] for row in locked}
         return self._ours
 
     async def unpublished(self, shards: frozenset[int], limit: int) -> Sequence[Outgoing]:
@@ -97,9 +97,7 @@ class PostgresOutbox:
 
     async def wait(self, seconds: float) -> None:
         # PostgreSQL's word wakes us sooner; that it may be missed is what the time limit is for.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._written.wait()
+        await until_set(self._written, within=seconds)
         self._written.clear()
 
     async def backlog(self) -> int:
@@ -119,11 +117,10 @@ class PostgresOutbox:
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         self._ours = frozenset()
-        connection = await self._ask(
+        connection = self._connection = await self._ask(
             asyncpg.connect(self._url, timeout=5, command_timeout=15, server_settings=self._session)
         )
         await self._ask(connection.add_listener("outbox", lambda *_: self._written.set()))
-        self._connection = connection
         return connection
 
     async def _ask(self, question: Any) -> Any:

@@ -31,19 +31,26 @@ class ReactionHung(ReactionFailed):
 class Reactor(Generic[S]):
     """Carries out a service's reactions; each either gets through or raises ReactionFailed."""
 
-    def __init__(self, target: S, reactions: Reactions, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        target: S,
+        reactions: Reactions,
+        clock: Clock = utc_now,
+        *,
+        patience: float = REACTION_SECONDS,
+    ) -> None:
         self._target = target
         self._by_type = by_type(reactions)
         self._clock = clock
+        self.patience = patience
 
     def handlers_of(self, event_type: str) -> tuple[str, ...]:
         """Who here reacts to this type; nobody to an unknown one."""
         return tuple(reaction.handler for reaction in self._by_type.get(event_type, ()))
 
-    async def react(
-        self, handler: str, event_type: str, body: str, *, within: float = REACTION_SECONDS
-    ) -> None:
+    async def react(self, handler: str, event_type: str, body: str, *, within: float | None = None) -> None:
         """Let one handler react to the event whose envelope this is; safe to repeat."""
+        within = self.patience if within is None else within
         reaction = self._reaction(handler, event_type)
         try:
             event = Event.model_validate_json(body)

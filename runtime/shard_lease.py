@@ -14,7 +14,6 @@ from runtime.shards import SHARDS
 log = get_logger(__name__)
 
 RENEW_SECONDS = 1.0
-_CANCEL_AGAIN_SECONDS = 1.0
 
 
 class ShardLease:
@@ -41,9 +40,8 @@ class ShardLease:
         try:
             yield
         finally:
-            while not self._keeping.done():
-                self._keeping.cancel()
-                await asyncio.wait({self._keeping}, timeout=_CANCEL_AGAIN_SECONDS)
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping})
             await self._give_up()
 
     async def shards(self) -> frozenset[int]:

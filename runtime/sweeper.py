@@ -5,10 +5,10 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Iterable
-from contextlib import suppress
 from typing import Protocol
 
 from contracts.errors import Unavailable
+from runtime.cancellation import until_set
 from runtime.logs import get_logger
 from runtime.parking import Parked, Parking
 
@@ -59,9 +59,7 @@ class Sweeper:
             except Unavailable as error:
                 log.warning("what is parked waits", reason=str(error))
                 await asyncio.sleep(PAUSE_SECONDS)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SWEEP_SECONDS):
-                    await self._woken.wait()
+            await until_set(self._woken, within=SWEEP_SECONDS)
 
     async def tell(self) -> None:
         """Tell of what was parked since the last time; what cannot be told now is left to the sweep."""

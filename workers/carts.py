@@ -1,6 +1,5 @@
 """The carts worker: what it hears, and the sweep for carts that were left alone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,7 +7,6 @@ from typing import Any
 
 from temporalio.client import Client
 
-from contracts.errors import Unavailable
 from contracts.inventory import STOCK_CHANGED
 from contracts.orders import ORDER_CONFIRMED
 from contracts.products import PRICE_CHANGED, PRODUCT_CREATED, PRODUCT_UPDATED, REMOVED
@@ -21,6 +19,7 @@ from services.carts.heard import BoughtFacts, PriceFacts, ProductFacts, RemovedF
 from services.carts.service import CartService
 from workers.events import Hearing, open_events
 from workers.process import WorkerParts, run_worker
+from workers.rounds import again_and_again
 
 log = get_logger(__name__)
 
@@ -46,13 +45,11 @@ class AbandonedCarts:
 
     async def run(self) -> None:
         """Sweep for as long as the worker lives; an outage only delays it."""
-        while True:
-            try:
-                if swept := await self._carts.sweep_abandoned(self._idle, utc_now()):
-                    log.info("carts were abandoned", carts=swept)
-            except Unavailable as error:
-                log.warning("looking for abandoned carts is delayed", reason=str(error))
-            await asyncio.sleep(self._pause)
+        await again_and_again("looking for abandoned carts", self._sweep_once, self._pause)
+
+    async def _sweep_once(self) -> None:
+        if swept := await self._carts.sweep_abandoned(self._idle, utc_now()):
+            log.info("carts were abandoned", carts=swept)
 
 
 @asynccontextmanager

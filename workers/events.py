@@ -1,16 +1,15 @@
 """The half of every worker that deals in events: relay what we say, react to what others say."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from activities.reactions import ReactionActivities
 from contracts.reactions import Joined, WaitingReaction
 from contracts.topology import reactions_queue
-from runtime.bus import Bus, open_bus
+from runtime.bus import open_bus
 from runtime.clock import utc_now
 from runtime.consumer import Consumer
 from runtime.database import Database
@@ -20,10 +19,11 @@ from runtime.parking import Parked, Parking
 from runtime.postgres_outbox import open_postgres_outbox
 from runtime.postgres_parking import PostgresParking
 from runtime.reactions import Reactions
-from runtime.reactor import Reactor
+from runtime.reactor import REACTION_SECONDS, Reactor
 from runtime.relay import OutboxSource, Relay
 from runtime.settings import Settings
 from runtime.temporal import worker_for
+from workers.process import WorkerParts
 from workers.rounds import again_and_again
 from workflows.reaction import ReactionWorkflow
 from workflows.reactions import ReactionRetries
@@ -33,8 +33,6 @@ log = get_logger(__name__)
 PARKING_POOL = 2
 FORGET_EVERY_SECONDS = 3_600.0
 
-Loop = Callable[[], Awaitable[None]]
-
 
 @dataclass(frozen=True)
 class Hearing:
@@ -43,31 +41,25 @@ class Hearing:
     target: object
     reactions: Reactions
     parking: Parking
-
-
-@dataclass(frozen=True)
-class EventParts:
-    """What a worker process runs for its events."""
-
-    workers: tuple[Worker, ...] = ()
-    loops: tuple[Loop, ...] = ()
+    patience: float = REACTION_SECONDS
 
 
 @asynccontextmanager
 async def open_events(
     service: str, settings: Settings, client: Client, outbox: OutboxSource, hearing: Hearing | None = None
-) -> AsyncIterator[EventParts]:
+) -> AsyncIterator[WorkerParts]:
     """Everything that keeps a service's events moving, both ways; nothing where events are switched off."""
     if not settings.events_enabled:
-        yield EventParts()
+        yield WorkerParts()
         return
     async with open_bus(settings.secret("bus_redis_url")) as bus:
         relay = Relay(service, outbox, bus)
         if hearing is None:
-            yield EventParts(loops=(relay.run,))
+            yield WorkerParts(loops=(relay.run,))
             return
-        reactor = Reactor(hearing.target, hearing.reactions)
-        consumer = _consumer(service, reactor, bus, hearing.parking, client)
+        reactor = Reactor(hearing.target, hearing.reactions, patience=hearing.patience)
+        retries = _Retries(service, ReactionRetries(client))
+        consumer = Consumer(service, reactor, bus, hearing.parking, retries)
         retrying = ReactionActivities(reactor, hearing.parking)
         worker = worker_for(
             client,
@@ -77,7 +69,7 @@ async def open_events(
             remote_activities=True,
             pollers=2,
         )
-        yield EventParts((worker,), (relay.run, consumer.run, consumer.sweep))
+        yield WorkerParts((worker,), (relay.run, consumer.run, consumer.sweep))
 
 
 @asynccontextmanager
@@ -88,10 +80,10 @@ async def open_postgres_events(
     *,
     target: object = None,
     reactions: Reactions = (),
-) -> AsyncIterator[EventParts]:
+) -> AsyncIterator[WorkerParts]:
     """The same for a service whose outbox, inbox and parking are in PostgreSQL."""
     if not settings.events_enabled:
-        yield EventParts()
+        yield WorkerParts()
         return
     url = settings.database_url(service)
     async with AsyncExitStack() as stack:
@@ -103,7 +95,7 @@ async def open_postgres_events(
         stack.push_async_callback(database.dispose)
         hearing = Hearing(target, reactions, PostgresParking(database))
         events = await stack.enter_async_context(open_events(service, settings, client, outbox, hearing))
-        yield EventParts(events.workers, (*events.loops, Forgetting(database).run))
+        yield WorkerParts(events.workers, (*events.loops, Forgetting(database).run))
 
 
 class Forgetting:
@@ -118,10 +110,6 @@ class Forgetting:
 
     async def _forget_once(self) -> None:
         log.info("inbox pruned", events=await forget_old(self._database, utc_now()))
-
-
-def _consumer(service: str, reactor: Reactor[object], bus: Bus, parking: Parking, client: Client) -> Consumer:
-    return Consumer(service, reactor, bus, parking, _Retries(service, ReactionRetries(client)))
 
 
 class _Retries:

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from contracts.topology import WORKER_PORT_OFFSET
+from runtime.cancellation import until_set
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import exposition
 from runtime.settings import DEFAULT_PORTS, STORE_SETTINGS, Needs, Settings, run_process
@@ -80,10 +81,7 @@ async def _connected(settings: Settings, stopping: asyncio.Event) -> Client | No
             return await connect(settings)
         except (RuntimeError, RPCError) as error:
             log.warning("waiting for Temporal", address=settings.temporal_address, reason=str(error)[:200])
-            try:
-                await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
-            except TimeoutError:
-                continue
+            await until_set(stopping, within=RETRY_SECONDS)
     return None
 
 

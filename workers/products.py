@@ -28,7 +28,7 @@ async def open_worker(settings: Settings, client: Client) -> AsyncIterator[Worke
         open_outbox(settings) as outbox,
         open_events("products", settings, client, outbox, Hearing(products, HEARS, parking)) as events,
     ):
-        yield WorkerParts(events.workers, events.loops)
+        yield events
 
 
 def main() -> None:

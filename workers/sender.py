@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.service import RPCError
 
 from contracts.errors import DomainError, Unavailable
+from runtime.cancellation import until_set
 from runtime.logs import get_logger
 from services.notifications.delivery import Delivery
 from services.notifications.notification import Notification
@@ -53,10 +54,7 @@ class Sender:
                     pass
             except Unavailable as error:
                 log.warning("sending is delayed", reason=error.detail)
-            try:
-                await asyncio.wait_for(written.wait(), PAUSE_SECONDS)
-            except TimeoutError:
-                continue
+            await until_set(written, within=PAUSE_SECONDS)
 
     async def send_some(self) -> int:
         """Deal with a few that are due; answers how many there were."""

@@ -11,6 +11,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as ServerTooSlow
 
 from contracts.errors import Unavailable
+from runtime.cancellation import heeding_cancellation
 
 SOCKET_SECONDS = 2.0
 _OUTAGES = (ConnectionLost, ServerTooSlow, OutOfMemoryError, ReadOnlyError, OSError)
@@ -18,14 +19,14 @@ _OUTAGES = (ConnectionLost, ServerTooSlow, OutOfMemoryError, ReadOnlyError, OSEr
 _REFUSALS = ("MISCONF", "NOREPLICAS", "BUSY ")
 
 
-def connect(url: str, *, pool_size: int = 20) -> Redis:
+def connect(url: str, *, pool_size: int = 20, patience: float = SOCKET_SECONDS) -> Redis:
     """A pooled client that gives up after seconds and sends nothing twice: an answer lost stays unknown."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=pool_size,
-        timeout=2,
-        socket_connect_timeout=1,
-        socket_timeout=SOCKET_SECONDS,
+        timeout=patience,
+        socket_connect_timeout=patience / 2,
+        socket_timeout=patience,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )
@@ -35,14 +36,15 @@ def connect(url: str, *, pool_size: int = 20) -> Redis:
 @contextmanager
 def reaching() -> Iterator[None]:
     """Around every call: what is wrong with the server itself surfaces as Unavailable."""
-    try:
-        yield
-    except _OUTAGES as error:
-        raise _unavailable() from error
-    except ResponseError as error:
-        if not str(error).startswith(_REFUSALS):
-            raise
-        raise _unavailable() from error
+    with heeding_cancellation():
+        try:
+            yield
+        except _OUTAGES as error:
+            raise _unavailable() from error
+        except ResponseError as error:
+            if not str(error).startswith(_REFUSALS):
+                raise
+            raise _unavailable() from error
 
 
 def _unavailable() -> Unavailable:

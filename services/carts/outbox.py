@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from contracts.errors import Unavailable
-from runtime.bus import Outgoing
+from runtime.bus import Outgoing, entry_order
 from runtime.shards import SHARDS, shard_of
 from services.carts import keys
 from services.carts.connection import SOCKET_SECONDS, reaching
@@ -75,7 +75,7 @@ class _Entry:
         return shard_of(self.subject)
 
     def is_after(self, entry: str) -> bool:
-        return _order(self.id) > _order(entry)
+        return entry_order(self.id) > entry_order(entry)
 
     def outgoing(self) -> Outgoing:
         return Outgoing(key=self.id, shard=self.shard, type=self.type, subject=self.subject, body=self.body)
@@ -85,18 +85,27 @@ class _Entry:
 class _Read:
     """What the relay was given last: how far the stream was read, and which of its entries were new."""
 
+    after: str = _START
     shards: frozenset[int] = frozenset()
     entries: tuple[str, ...] = ()
     unpublished: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def last(self) -> str:
+        return self.entries[-1] if self.entries else self.after
+
+    def without(self, shards: frozenset[int]) -> "_Read":
+        """The same, as if nothing of these shards had been given."""
+        return replace(self, shards=self.shards - shards)
+
     def relayed_up_to(self, sent: Container[str]) -> dict[int, str]:
         """How far each shard is once these were sent: before its first that was not, else to the end."""
-        reached = dict.fromkeys(self.shards, self.entries[-1]) if self.entries else {}
+        reached = dict.fromkeys(self.shards, self.last) if self.entries else {}
         held_up: set[int] = set()
         previous = _START
         for entry in self.entries:
             shard = self.unpublished.get(entry)
-            if shard is not None and entry not in sent and shard not in held_up:
+            if shard in self.shards and entry not in sent and shard not in held_up:
                 held_up.add(shard)
                 reached[shard] = previous
             previous = entry
@@ -124,15 +133,16 @@ class CartsOutbox:
 
     async def unpublished(self, shards: frozenset[int], limit: int) -> Sequence[Outgoing]:
         relayed = await self._relayed()
+        after = _earliest(relayed[shard] for shard in shards)
         read: list[str] = []
         found: list[Outgoing] = []
-        async for entry in self._entries(after=_earliest(relayed[shard] for shard in shards)):
+        async for entry in self._entries(after=after):
             read.append(entry.id)
             if entry.shard in shards and entry.is_after(relayed[entry.shard]):
                 found.append(entry.outgoing())
             if len(found) == limit:
                 break
-        self._read = _Read(shards, tuple(read), {event.key: event.shard for event in found})
+        self._read = _Read(after, shards, tuple(read), {event.key: event.shard for event in found})
         return found
 
     async def mark_published(self, sent: Sequence[Outgoing]) -> None:
@@ -146,6 +156,8 @@ class CartsOutbox:
             )
 
     async def republish(self, shards: frozenset[int]) -> int:
+        # Of what was handed out before nothing is marked any more: that would skip what comes before it.
+        self._read = self._read.without(shards)
         with reaching():
             await self._redis.hdel(keys.RELAYED, *shards)
         return await self._waiting(shards)
@@ -156,11 +168,10 @@ class CartsOutbox:
             return int(await self._prune(keys=[keys.OUTBOX, keys.RELAYED], args=[oldest, SHARDS]))
 
     async def wait(self, seconds: float) -> None:
-        seen = self._read.entries[-1] if self._read.entries else _earliest((await self._relayed()).values())
         milliseconds = int(min(seconds, SOCKET_SECONDS / 2) * 1_000)
         with reaching():
             # Zero would mean for ever.
-            await self._redis.xread({keys.OUTBOX: seen}, count=1, block=max(1, milliseconds))
+            await self._redis.xread({keys.OUTBOX: self._read.last}, count=1, block=max(1, milliseconds))
 
     async def backlog(self) -> int:
         return await self._waiting(frozenset(range(SHARDS)))
@@ -197,10 +208,5 @@ class CartsOutbox:
             after = page[-1][0]
 
 
-def _order(entry: str) -> tuple[int, int]:
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds), int(number)
-
-
 def _earliest(entries: Iterable[str]) -> str:
-    return min(entries, key=_order)
+    return min(entries, key=entry_order)

@@ -4,11 +4,12 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 from redis.asyncio import Redis
 
-from runtime.parking import Parked
+from runtime.parking import Parked, Place, handler_and_subject, line_of
 from services.carts import keys
 from services.carts.connection import reaching
 
@@ -38,39 +39,35 @@ class CartsParking:
         self._first = redis.register_script(_FIRST)
         self._remove = redis.register_script(_REMOVE)
 
-    async def subjects(self) -> Collection[tuple[str, str]]:
+    async def subjects(self) -> Collection[Place]:
         with reaching():
             lines = await self._redis.smembers(keys.PARKED_LINES)
-        return {_handler_and_subject(line) for line in lines}
+        return {handler_and_subject(line) for line in lines}
+
+    async def among(self, places: Collection[Place]) -> Collection[Place]:
+        asked = list(places)
+        with reaching():
+            are_parked = await self._redis.smismember(keys.PARKED_LINES, [line_of(*place) for place in asked])
+        return set(compress(asked, are_parked))
 
     async def add(self, parked: Parked) -> None:
-        line = _line(parked.handler, parked.subject)
+        line = line_of(parked.handler, parked.subject)
         body = json.dumps(asdict(parked) | {"parked_at": parked.parked_at.isoformat()})
         with reaching():
             await self._add(keys=_keys_of(line), args=[parked.event_id, body, line])
 
     async def first(self, handler: str, subject: str) -> Parked | None:
         with reaching():
-            body = await self._first(keys=_keys_of(_line(handler, subject)))
+            body = await self._first(keys=_keys_of(line_of(handler, subject)))
         if body is None:
             return None
         fields = json.loads(body)
         return Parked(**fields | {"parked_at": datetime.fromisoformat(fields["parked_at"])})
 
     async def remove(self, parked: Parked) -> None:
-        line = _line(parked.handler, parked.subject)
+        line = line_of(parked.handler, parked.subject)
         with reaching():
             await self._remove(keys=_keys_of(line), args=[parked.event_id, line])
-
-
-def _line(handler: str, subject: str) -> str:
-    return f"{handler} {subject}"
-
-
-def _handler_and_subject(line: str) -> tuple[str, str]:
-    """No handler has a space in its name; a subject may have."""
-    handler, _, subject = line.partition(" ")
-    return handler, subject
 
 
 def _keys_of(line: str) -> list[str]:

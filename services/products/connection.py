@@ -10,6 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from contracts.errors import Unavailable
+from runtime.cancellation import heeding_cancellation
 
 Raw = dict[str, Any]
 
@@ -38,17 +39,18 @@ class Connection:
     @asynccontextmanager
     async def reaching(self) -> AsyncIterator[None]:
         """Around every operation: what is wrong with the server itself surfaces as Unavailable."""
-        try:
-            if not self._initialised:
-                await init_beanie(
-                    database=self._database, document_models=list(self._documents), skip_indexes=True
-                )
-                self._initialised = True
-            yield
-        except PyMongoError as error:
-            if isinstance(error, ConnectionFailure) or error.timeout:
-                raise Unavailable("the catalog's database cannot be reached, try again") from error
-            raise
+        with heeding_cancellation():
+            try:
+                if not self._initialised:
+                    await init_beanie(
+                        database=self._database, document_models=list(self._documents), skip_indexes=True
+                    )
+                    self._initialised = True
+                yield
+            except PyMongoError as error:
+                if isinstance(error, ConnectionFailure) or error.timeout:
+                    raise Unavailable("the catalog's database cannot be reached, try again") from error
+                raise
 
     def collection(self, document: type[Document]) -> AsyncCollection[Raw]:
         """A document's collection on this client: Beanie's own belongs to whoever connected last."""

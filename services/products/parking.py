@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from runtime.parking import Parked
+from runtime.parking import Parked, Place, handler_and_subject, line_of
 from services.products.connection import Connection, Raw
 from services.products.documents import ParkedDocument
 
@@ -21,13 +21,14 @@ class ProductsParking:
         self._connection = connection
         self._parked = connection.collection(ParkedDocument)
 
-    async def subjects(self) -> Collection[tuple[str, str]]:
-        async with self._connection.reaching():
-            lines = await self._parked.distinct("line")
-        return {_handler_and_subject(line) for line in lines}
+    async def subjects(self) -> Collection[Place]:
+        return await self._parked_lines({})
+
+    async def among(self, places: Collection[Place]) -> Collection[Place]:
+        return await self._parked_lines({"line": {"$in": [line_of(*place) for place in places]}})
 
     async def add(self, parked: Parked) -> None:
-        document = asdict(parked) | {"_id": _id(parked), "line": _line(parked.handler, parked.subject)}
+        document = asdict(parked) | {"_id": _id(parked), "line": line_of(parked.handler, parked.subject)}
         async with self._connection.reaching():
             while await self._parked.find_one({"_id": document["_id"]}, {"_id": 1}) is None:
                 # Taken: another one was faster at the end of the line.
@@ -37,12 +38,16 @@ class ProductsParking:
     async def first(self, handler: str, subject: str) -> Parked | None:
         in_order = [("position", ASCENDING)]
         async with self._connection.reaching():
-            raw = await self._parked.find_one({"line": _line(handler, subject)}, _FIELDS, sort=in_order)
+            raw = await self._parked.find_one({"line": line_of(handler, subject)}, _FIELDS, sort=in_order)
         return Parked(**raw) if raw is not None else None
 
     async def remove(self, parked: Parked) -> None:
         async with self._connection.reaching():
             await self._parked.delete_one({"_id": _id(parked)})
+
+    async def _parked_lines(self, asked: Raw) -> set[Place]:
+        async with self._connection.reaching():
+            return {handler_and_subject(line) for line in await self._parked.distinct("line", asked)}
 
     async def _end_of(self, line: str) -> Raw:
         last = await self._parked.find_one({"line": line}, {"position": 1}, sort=[("position", DESCENDING)])
@@ -50,14 +55,4 @@ class ProductsParking:
 
 
 def _id(parked: Parked) -> str:
-    return f"{_line(parked.handler, parked.subject)} {parked.event_id}"
-
-
-def _line(handler: str, subject: str) -> str:
-    return f"{handler} {subject}"
-
-
-def _handler_and_subject(line: str) -> tuple[str, str]:
-    """No handler has a space in its name; a subject may have."""
-    handler, _, subject = line.partition(" ")
-    return handler, subject
+    return f"{line_of(parked.handler, parked.subject)} {parked.event_id}"

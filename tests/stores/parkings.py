@@ -30,12 +30,16 @@ async def check_order(parking: Parking) -> None:
     line = [parked(subject, number) for number in (3, 1, 2)]
     for each in line:
         await parking.add(each)
-    assert ("test.follow", subject) in await parking.subjects()
+    place = ("test.follow", subject)
+    asked = [place, ("test.follow", new_subject()), ("test.lead", subject)]
+    assert place in await parking.subjects()
+    assert set(await parking.among(asked)) == {place}
     for each in line:
         assert await parking.first("test.follow", subject) == each
         await parking.remove(each)
     assert await parking.first("test.follow", subject) is None
-    assert ("test.follow", subject) not in await parking.subjects()
+    assert place not in await parking.subjects()
+    assert not await parking.among(asked)
 
 
 async def check_repeats(parking: Parking) -> None:
