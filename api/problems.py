@@ -89,22 +89,20 @@ def _first_problems(faults: Sequence[Any], body: object) -> tuple[FieldProblem, 
 async def _http(_: Request, error: Exception) -> Response:
     """What the framework itself refuses: unknown routes, wrong methods, unreadable bodies."""
     assert isinstance(error, HTTPException)
-    code, kind = _HTTP_CODES.get(
-        HTTPStatus(error.status_code), (f"request.refused_{error.status_code}", Kind.MALFORMED)
-    )
-    problem = Problem.of(Refusal(code=code, kind=kind, detail=str(error.detail))).model_copy(
-        update={"status": error.status_code, "title": HTTPStatus(error.status_code).phrase}
-    )
-    return Response(problem.to_json(), error.status_code, error.headers, media_type=PROBLEM_JSON)
+    status = HTTPStatus(error.status_code)
+    code, kind = _HTTP_CODES.get(status, (f"request.refused_{error.status_code}", Kind.MALFORMED))
+    problem = Problem.of(Refusal(code=code, kind=kind, detail=str(error.detail)), status)
+    return Response(problem.to_json(), problem.status, error.headers, media_type=PROBLEM_JSON)
 
 
 def bug_response() -> Response:
     """What a caller is told of a fault of ours; what it was stands in the log."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
     problem = Problem(
         type="urn:micromart:problem:internal",
-        title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
-        status=500,
-        detail="This is a fault of ours; it has been logged under the request's trace id.",
+        title=status.phrase,
+        status=status,
+        detail="This is a fault of ours; it has been logged under the request's id.",
         code="internal",
     )
-    return Response(problem.to_json(), 500, media_type=PROBLEM_JSON)
+    return Response(problem.to_json(), status, media_type=PROBLEM_JSON)

@@ -36,8 +36,9 @@ class Problem(BaseModel):
     errors: tuple[FieldProblem, ...] = ()
 
     @classmethod
-    def of(cls, refusal: Refusal) -> "Problem":
-        status = STATUS_OF[refusal.kind]
+    def of(cls, refusal: Refusal, status: HTTPStatus | None = None) -> "Problem":
+        """`status` where HTTP has one that no kind stands for."""
+        status = status or STATUS_OF[refusal.kind]
         return cls(
             type=f"urn:micromart:problem:{refusal.code}",
             title=status.phrase,

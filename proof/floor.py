@@ -20,9 +20,9 @@ with workflow.unsafe.imports_passed_through():
     from contracts.checkout import PLACE, CheckoutState, StepDone
     from contracts.commands import Command
     from workflows.checkout import CHECKOUT_STATE
-    from workflows.checkout_steps import ATTEMPT_LIMIT
     from workflows.saga import STEP_RETRIES
     from workflows.starting import ORDER_ID, TASK_TIMEOUT
+    from workflows.steps import ATTEMPT_LIMIT
 
 WORKFLOW_QUEUE = "floor-orders"
 RESERVE_QUEUE = "floor-inventory"

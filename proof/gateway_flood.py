@@ -100,13 +100,12 @@ class _Flooder(asyncio.Protocol):
 
 
 async def _connect(flooder: _Flooder, port: int) -> None:
-    try:
-        await asyncio.get_running_loop().create_connection(
-            lambda: flooder, "127.0.0.1", port, local_addr=(ADDRESS, 0)
-        )
-    except OSError:
+    loop = asyncio.get_running_loop()
+    while True:
+        with suppress(OSError):
+            await loop.create_connection(lambda: flooder, "127.0.0.1", port, local_addr=(ADDRESS, 0))
+            return
         await asyncio.sleep(0.01)
-        await _connect(flooder, port)
 
 
 async def _flood(flood: Flood) -> Refused:

@@ -1,7 +1,7 @@
 """Where a request comes from, as far as it can be believed."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.types import Scope
 
@@ -11,6 +11,7 @@ UNKNOWN = "unknown"
 # More proxies stand in no row that is honest; a header of ten thousand entries is not read to its end.
 MAX_HOPS = 32
 
+Networks = tuple[IPv4Network | IPv6Network, ...]
 _Address = IPv4Address | IPv6Address
 
 
@@ -18,12 +19,8 @@ class Addresses:
     """Tells a request's origin: the peer, or whoever the last proxy of ours says it took the request from."""
 
     def __init__(self, trusted_proxies: str) -> None:
-        """`trusted_proxies`: networks, separated by commas; MissingSetting where one is none."""
-        names = [name.strip() for name in trusted_proxies.split(",") if name.strip()]
-        try:
-            self._networks = tuple(ip_network(name) for name in names)
-        except ValueError as error:
-            raise MissingSetting(f"{PREFIX}TRUSTED_PROXIES is not usable: {error}") from None
+        """`trusted_proxies`: as `networks_in` takes them."""
+        self._networks = networks_in(trusted_proxies, "TRUSTED_PROXIES")
         self._is_trusted = lru_cache(maxsize=1024)(self._lies_in_ours)
 
     def of(self, scope: Scope) -> str:
@@ -53,6 +50,20 @@ class Addresses:
 
     def _lies_in_ours(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
+
+
+def networks_in(listed: str, setting: str) -> Networks:
+    """The networks that a setting names, separated by commas; MissingSetting where one is none."""
+    try:
+        return tuple(ip_network(name.strip()) for name in listed.split(",") if name.strip())
+    except ValueError as error:
+        raise MissingSetting(f"{PREFIX}{setting} is not usable: {error}") from None
+
+
+def is_within(peer: str, networks: Networks) -> bool:
+    """Whether an address lies in one of the networks; what is no address lies in none."""
+    address = _parsed(peer)
+    return address is not None and any(address in network for network in networks)
 
 
 def _entries_from_the_right(scope: Scope) -> list[str]:

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from ipaddress import ip_network
 
 import aiohttp
 from multidict import CIMultiDict
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from api.gateway.addresses import Addresses
+from api.gateway.addresses import Addresses, networks_in
 from api.gateway.api_keys import ApiKeys, check_at
 from api.gateway.browsers import Browsers
 from api.gateway.documents import Documents
@@ -17,7 +16,7 @@ from api.gateway.edge import Edge, EdgeParts
 from api.gateway.errors import KeysUnavailable
 from api.gateway.keys import KeySource, fetch_over
 from api.gateway.limits import open_limiter
-from api.gateway.operations import Networks, own_routes
+from api.gateway.operations import own_routes
 from api.gateway.principals import Principals
 from api.gateway.proxy import Proxy, Timeouts
 from api.gateway.revocations import Revocations, ended_at
@@ -31,7 +30,7 @@ from contracts.topology import SERVICES
 from runtime.access_log import AccessLog
 from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
-from runtime.settings import PREFIX, MissingSetting, Settings
+from runtime.settings import Settings
 
 NAME = "gateway"
 # Uvicorn closes an idle connection after 5 s: one is never taken from the pool near that moment.
@@ -58,7 +57,7 @@ class Gateway:
         self._timeouts = timeouts or Timeouts(checkout=settings.checkout_wait_seconds + 10)
         self._addresses = Addresses(settings.trusted_proxies)
         self._browsers = Browsers(settings)
-        self._scrapers = _networks(settings.metrics_networks)
+        self._scrapers = networks_in(settings.metrics_networks, "METRICS_NETWORKS")
         self._lifespan = Router(lifespan=self._opened).lifespan
         self._edge: Edge | None = None
 
@@ -156,10 +155,3 @@ def _session() -> aiohttp.ClientSession:
     # It would send what is idempotent once more, unseen by breaker and budget; no option says not to.
     session._retry_connection = False
     return session
-
-
-def _networks(listed: str) -> Networks:
-    try:
-        return [ip_network(name.strip()) for name in listed.split(",") if name.strip()]
-    except ValueError as error:
-        raise MissingSetting(f"{PREFIX}METRICS_NETWORKS is not usable: {error}") from None

@@ -119,6 +119,10 @@ class Breaker:
         """Let one request through, or raise UpstreamSuspended with the seconds that it pays to wait."""
         return self._period.admit()
 
+    def check(self) -> None:
+        """Refuse where `admit` would now; nobody's place is taken. Safe to repeat."""
+        self._period.check()
+
     def close(self, period: "_HalfOpen") -> None:
         """Trust the service again, if the period that found it well is the current one."""
         if period is self._period:
@@ -163,6 +167,9 @@ class _Closed(Trial):
     def admit(self) -> Trial:
         return self
 
+    def check(self) -> None:
+        pass
+
     def succeeded(self) -> None:
         self._calls.add()
 
@@ -190,10 +197,13 @@ class _Open:
         self._until = until
 
     def admit(self) -> Trial:
+        self.check()
+        return self._breaker.probe()
+
+    def check(self) -> None:
         left = self._until - self._now()
-        if left <= 0:
-            return self._breaker.probe()
-        raise UpstreamSuspended(self._breaker.service, retry_after=math.ceil(left))
+        if left > 0:
+            raise UpstreamSuspended(self._breaker.service, retry_after=math.ceil(left))
 
 
 class _HalfOpen:
@@ -208,10 +218,13 @@ class _HalfOpen:
         self.successes = 0
 
     def admit(self) -> Trial:
-        if self.running == PROBES_AT_ONCE:
-            raise UpstreamSuspended(self.breaker.service, retry_after=1)
+        self.check()
         self.running += 1
         return _Probe(self)
+
+    def check(self) -> None:
+        if self.running == PROBES_AT_ONCE:
+            raise UpstreamSuspended(self.breaker.service, retry_after=1)
 
 
 class _Probe(Trial):

@@ -22,13 +22,12 @@ class Bulkhead:
         self._shed = SHED.labels(service)
         INSIDE.labels(service).set_function(lambda: self._inside)
 
-    def enter(self) -> None:
-        """Take a place, or raise UpstreamOverloaded; each place taken is left once."""
+    def __enter__(self) -> None:
+        """Take a place, or raise UpstreamOverloaded."""
         if self._inside >= self._limit:
             self._shed.inc()
             raise UpstreamOverloaded(self._service)
         self._inside += 1
 
-    def leave(self) -> None:
-        """Give the place back."""
+    def __exit__(self, *_: object) -> None:
         self._inside -= 1

@@ -7,6 +7,7 @@ from types import TracebackType
 from starlette.types import Message, Receive, Send
 
 from api.gateway.errors import BodyTooLarge, ClientLeft
+from api.gateway.head import RequestHead
 
 WATCH_AFTER_SECONDS = 0.05
 
@@ -14,11 +15,14 @@ WATCH_AFTER_SECONDS = 0.05
 class Client:
     """Hands out a request's body once, then watches whether its sender waits for the answer."""
 
-    def __init__(self, receive: Receive, *, has_body: bool, max_body_bytes: int) -> None:
+    def __init__(self, receive: Receive, head: RequestHead, *, max_body_bytes: int) -> None:
+        """BodyTooLarge where the head announces more than that: then nothing of it is read."""
+        if head.content_length is not None and head.content_length > max_body_bytes:
+            raise BodyTooLarge(max_body_bytes)
         self._receive = receive
         self.max_body_bytes = max_body_bytes
         self._body_read = asyncio.Event()
-        if not has_body:
+        if not head.has_body:
             self._body_read.set()
         self._received = 0
         self.left = False

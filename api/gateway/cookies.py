@@ -1,15 +1,11 @@
 """The cookie with which the staff stays signed in at the Temporal UI; it opens nothing else."""
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from contracts.identity import Identity, Role
+from runtime.signed_word import NotReadable, NotSigned, SignedWord
 
 COOKIE_PATH = "/temporal"
 # Shorter than ended sessions are remembered (ENDED_SESSIONS_KEPT_SECONDS): a logout outlives the cookie.
@@ -31,7 +27,7 @@ class StaffCookie:
     """Signs and reads the cookie, with a key made from a secret that only gateways hold."""
 
     def __init__(self, secret: str, *, secure: bool, now: Callable[[], float] = time.time) -> None:
-        self._key = hashlib.sha256(f"micromart.temporal-cookie:{secret}".encode()).digest()
+        self._word = SignedWord("temporal-cookie", secret)
         # Not `__Host-`, which would send it to the whole shop; plain HTTP cannot set this one either.
         self._name = f"__Secure-{_NAME}" if secure else _NAME
         # Lax: a link to a workflow, from a mail or a chat, opens. What changes anything checks its origin.
@@ -46,9 +42,7 @@ class StaffCookie:
             "sid": identity.session,
             "exp": int(self._now()) + LIFETIME_SECONDS,
         }
-        payload = base64.urlsafe_b64encode(json.dumps(claims, separators=(",", ":")).encode()).decode()
-        value = f"{payload}.{self._mac(payload)}"
-        return f"{self._name}={value}; Max-Age={LIFETIME_SECONDS}; {self._attributes}"
+        return f"{self._name}={self._word.write(claims)}; Max-Age={LIFETIME_SECONDS}; {self._attributes}"
 
     def cleared(self) -> str:
         """The Set-Cookie that takes it back."""
@@ -70,17 +64,11 @@ class StaffCookie:
 
     def _opened(self, value: str) -> StaffSession | None:
         """What a value of ours says; None for one that we did not write."""
-        payload, _, mac = value.partition(".")
-        if not hmac.compare_digest(mac.encode(), self._mac(payload).encode()):
-            return None
         try:
-            claims = json.loads(base64.urlsafe_b64decode(payload))
+            claims = self._word.read(value)
             roles = frozenset(Role(role) for role in claims["roles"])
         # A role that this version does not know: another version wrote it, and they sign in again.
-        except (binascii.Error, ValueError):
+        except (NotSigned, NotReadable, ValueError):
             return None
         identity = Identity(subject=claims["sub"], roles=roles, session=claims["sid"])
         return StaffSession(identity, expires_at=claims["exp"])
-
-    def _mac(self, payload: str) -> str:
-        return hmac.new(self._key, payload.encode(), hashlib.sha256).hexdigest()

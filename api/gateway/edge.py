@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.gateway.addresses import UNKNOWN, Addresses
+from api.gateway.addresses import Addresses
 from api.gateway.browsers import NOT_KEPT, Browsers, added_to
 from api.gateway.client import Client
-from api.gateway.errors import ClientLeft, MethodNotAllowed, TokenRefused, bug_response, refusal_response
+from api.gateway.errors import ClientLeft, MethodNotAllowed, TokenRefused, refusal_response
 from api.gateway.exchange import CLIENT_LEFT, QUIET_ROUTES, Exchange
 from api.gateway.head import RequestHead, new_request_id
-from api.gateway.limits import Limiter, address_principal
+from api.gateway.limits import Limiter
 from api.gateway.paths import refuse_ambiguous
 from api.gateway.principal import Principal
 from api.gateway.principals import Principals
 from api.gateway.proxy import Proxy
-from api.gateway.quotas import without_limits
+from api.gateway.quotas import address_principal, without_limits
 from api.gateway.revocations import Revocations
 from api.gateway.routes import LimitClass, Route, RouteTable
 from api.gateway.staff_actions import StaffActions
 from api.gateway.tarpit import Tarpit
 from api.gateway.temporal_ui import TemporalUi
-from contracts.auth import StaffAction
+from api.problems import bug_response
 from contracts.errors import DomainError, Kind
 from contracts.identity import IDENTITY_HEADER, REQUEST_ID_HEADER
 from runtime.access_log import AccessLog
@@ -59,14 +59,14 @@ class EdgeParts:
 
 
 class Edge:
-    """Decides about each request, in the order: path, route, caller, limit, access, staff's trail, body."""
+    """Decides in the order: path, route, caller, limit, access, breaker, staff's trail, body."""
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
         self._tarpit = Tarpit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope)
+        exchange = Exchange(scope, self._parts.addresses.of(scope))
         try:
             response = await self._answered(exchange, scope, receive, send)
             if response is not None:
@@ -91,7 +91,7 @@ class Edge:
             return None
         except DomainError as error:
             exchange.code = error.refusal.code
-            if error.kind is not Kind.BUSY and (held := self._tarpit.hold(exchange.address or UNKNOWN)):
+            if error.kind is not Kind.BUSY and (held := self._tarpit.hold(exchange.address)):
                 await asyncio.sleep(held)
             return refusal_response(error)
         except Exception as error:
@@ -103,8 +103,7 @@ class Edge:
     ) -> Response | None:
         """The gateway's own answer, or None when somebody else's has been sent."""
         parts = self._parts
-        exchange.address = address = parts.addresses.of(scope)
-        head = RequestHead(scope, address)
+        head = RequestHead(scope, exchange.address)
         exchange.request_id, exchange.trace_id = head.request_id, head.trace_id
         exchange.headers.extend(parts.browsers.headers(head.origin, authenticated=head.proves_somebody))
         refuse_ambiguous(scope["raw_path"])
@@ -124,14 +123,18 @@ class Edge:
         principal = await self._principal(exchange, head)
         await self._limit(exchange, route.limit_class, principal)
         route.admit(principal)
+        exchange.subject = principal.identity.subject if principal is not None else None
+        # Before the trail and the body: what is not passed on costs neither auth nor the client any time.
+        parts.proxy.check(route)
         if principal is not None:
-            exchange.subject = principal.identity.subject
             if route.is_told_of(principal):
                 head.headers[IDENTITY_HEADER] = principal.vouched_by(parts.signer)
             if route.is_staff_action(principal):
-                await self._write_down(exchange, principal, path)
+                # Nothing that the staff changes is done before it stands in the trail who does it.
+                action = exchange.staff_action(principal.identity.subject, path)
+                exchange.action = await parts.staff_actions.note(action)
         limit = min(route.max_body_bytes, parts.max_body_bytes)
-        client = Client(receive, has_body=head.has_body, max_body_bytes=limit)
+        client = Client(receive, head, max_body_bytes=limit)
         await parts.proxy.forward(exchange, route, head, client, send)
         self._note_logout(exchange, route, principal)
         return None
@@ -164,26 +167,10 @@ class Edge:
     def _limit(self, exchange: Exchange, limit: LimitClass, principal: Principal | None) -> Awaitable[None]:
         """Count the request against its sender; at sign-in against the address, whoever it is said to be."""
         if principal is None or limit is LimitClass.SIGN_IN:
-            assert exchange.address is not None
             name = address_principal(exchange.address)
         else:
             name = principal.name
         return self._parts.limiter.charge(exchange, limit, name)
-
-    async def _write_down(self, exchange: Exchange, principal: Principal, path: str) -> None:
-        """Nothing that the staff changes is done before it stands in the trail who does it."""
-        assert exchange.address is not None
-        exchange.action = await self._parts.staff_actions.note(
-            StaffAction(
-                actor=principal.identity.subject,
-                method=exchange.method,
-                route=exchange.route,
-                path=path,
-                request_id=exchange.request_id,
-                trace_id=exchange.trace_id,
-                address=exchange.address,
-            )
-        )
 
     def _note_logout(self, exchange: Exchange, route: Route, principal: Principal | None) -> None:
         """This process need not wait to hear from auth that the session has ended."""

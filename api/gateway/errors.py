@@ -151,10 +151,8 @@ class ClientLeft(Exception):
 def refusal_response(error: DomainError) -> Response:
     """A refusal as problem+json, with the headers that its status asks for."""
     if isinstance(error, GatewayRefusal) and error.status is not None:
-        problem = Problem.of(error.refusal).model_copy(
-            update={"status": int(error.status), "title": error.status.phrase}
-        )
-        response = Response(problem.to_json(), error.status, media_type=PROBLEM_JSON)
+        problem = Problem.of(error.refusal, error.status)
+        response = Response(problem.to_json(), problem.status, media_type=PROBLEM_JSON)
     else:
         response = problem_response(error.refusal, retry_after=error.retry_after)
     if isinstance(error, MethodNotAllowed):
@@ -162,16 +160,3 @@ def refusal_response(error: DomainError) -> Response:
     if isinstance(error, TokenRefused):
         response.headers["www-authenticate"] = 'Bearer error="invalid_token"'
     return response
-
-
-def bug_response() -> Response:
-    """The answer where the gateway itself is at fault."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    problem = Problem(
-        type="urn:micromart:problem:internal",
-        title=status.phrase,
-        status=status,
-        detail="This is a fault of ours; it has been logged under the request's id.",
-        code="internal",
-    )
-    return Response(problem.to_json(), status, media_type=PROBLEM_JSON)

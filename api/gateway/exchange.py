@@ -1,10 +1,12 @@
 """One request and its answer, as the access log and the metrics tell of them."""
 
 import time
+from functools import cache
 
 from prometheus_client import Counter, Histogram
 from starlette.types import Message, Scope, Send
 
+from contracts.auth import StaffAction
 from runtime.access_log import AccessLog, Field
 
 # Nginx's name for an answer that nobody was there to take.
@@ -30,11 +32,7 @@ UPSTREAM_SECONDS = Histogram(
     ["upstream"],
     buckets=_BUCKETS,
 )
-# Finding a metric by its labels costs more than counting it; both are bounded by the route table.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_COUNTERS: dict[tuple[str, str, str, int], Counter] = {}
-_HISTOGRAMS: dict[tuple[str, str], Histogram] = {}
-_UPSTREAMS: dict[str, Histogram] = {}
 
 
 class Exchange:
@@ -59,7 +57,8 @@ class Exchange:
         "upstream_seconds",
     )
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, address: str) -> None:
+        """`address` is where the request comes from."""
         self.started = time.perf_counter()
         self.method: str = scope["method"]
         self.request_id = ""
@@ -67,7 +66,7 @@ class Exchange:
         self.route = UNMATCHED
         self.upstream = "gateway"
         self.subject: str | None = None
-        self.address: str | None = None
+        self.address = address
         self.status = 0
         # Of a refusal: why.
         self.code: str | None = None
@@ -79,6 +78,18 @@ class Exchange:
         self.action: str | None = None
         # What the gateway adds to whichever answer is given.
         self.headers: list[tuple[bytes, bytes]] = []
+
+    def staff_action(self, actor: str, path: str) -> StaffAction:
+        """What stands in the staff's trail about it."""
+        return StaffAction(
+            actor=actor,
+            method=self.method,
+            route=self.route,
+            path=path,
+            request_id=self.request_id,
+            trace_id=self.trace_id,
+            address=self.address,
+        )
 
     async def answer(self, send: Send, start: Message) -> None:
         """Send the head of the answer."""
@@ -118,23 +129,17 @@ class Exchange:
         log.write(line)
 
 
+# Finding a metric by its labels costs more than counting it. What is kept is bounded by the route table.
+@cache
 def _counter(method: str, route: str, upstream: str, status: int) -> Counter:
-    key = (method, route, upstream, status)
-    counter = _COUNTERS.get(key)
-    if counter is None:
-        counter = _COUNTERS[key] = REQUESTS.labels(method, route, upstream, str(status))
-    return counter
+    return REQUESTS.labels(method, route, upstream, str(status))
 
 
+@cache
 def _histogram(route: str, upstream: str) -> Histogram:
-    histogram = _HISTOGRAMS.get((route, upstream))
-    if histogram is None:
-        histogram = _HISTOGRAMS[route, upstream] = REQUEST_SECONDS.labels(route, upstream)
-    return histogram
+    return REQUEST_SECONDS.labels(route, upstream)
 
 
+@cache
 def _upstream(name: str) -> Histogram:
-    histogram = _UPSTREAMS.get(name)
-    if histogram is None:
-        histogram = _UPSTREAMS[name] = UPSTREAM_SECONDS.labels(name)
-    return histogram
+    return UPSTREAM_SECONDS.labels(name)

@@ -1,10 +1,8 @@
 """What the gateway answers itself: health, metrics, and the documents of the whole platform."""
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
-
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from api.gateway.addresses import Networks, is_within
 from api.gateway.asyncapi import asyncapi_json
 from api.gateway.documents import Documents
 from api.gateway.edge import OwnRoutes
@@ -15,8 +13,6 @@ from api.gateway.revocations import Revocations
 from runtime.metrics import exposition
 
 _JSON = "application/json"
-
-Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def own_routes(
@@ -34,7 +30,7 @@ def own_routes(
 
     async def metrics(exchange: Exchange) -> Response:
         """For whoever scrapes; for everybody else it does not exist."""
-        if not _is_in(exchange.address, scrapers):
+        if not is_within(exchange.address, scrapers):
             raise NoSuchRoute("There is nothing at this path.")
         body, content_type = exposition()
         return Response(body, headers={"content-type": content_type})
@@ -58,11 +54,3 @@ def own_routes(
         "/asyncapi.json": events,
         "/docs": docs,
     }
-
-
-def _is_in(address: str | None, networks: Networks) -> bool:
-    try:
-        known = ip_address(address or "")
-    except ValueError:
-        return False
-    return any(known in network for network in networks)

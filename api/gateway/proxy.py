@@ -11,7 +11,7 @@ import aiohttp
 from starlette.types import Message, Send
 from yarl import URL
 
-from api.gateway.breakers import SETTLED, Once, Trial
+from api.gateway.breakers import SETTLED, Once, State, Trial
 from api.gateway.browsers import added_to
 from api.gateway.client import Client
 from api.gateway.errors import BodyTooLarge, BodyTooSlow, ClientLeft, UpstreamTimeout, UpstreamUnavailable
@@ -60,50 +60,58 @@ class Proxy:
         self._upstreams = upstreams
         self._timeouts = timeouts
         # The limits of an exchange are kept here, over all of its attempts.
-        self._answer = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
-        self._events = aiohttp.ClientTimeout(
-            total=None, sock_connect=timeouts.connect, sock_read=timeouts.silence
-        )
+        self._connecting = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
+
+    def check(self, route: Route) -> None:
+        """Raise UpstreamSuspended where the route's service is not asked now. Safe to repeat."""
+        self._upstreams[route.service].breaker.check()
 
     async def forward(
         self, exchange: Exchange, route: Route, head: RequestHead, client: Client, send: Send
     ) -> None:
         """Answer with what the service answers. What is not safe to repeat is never sent twice."""
-        if head.content_length is not None and head.content_length > client.max_body_bytes:
-            raise BodyTooLarge(client.max_body_bytes)
         upstream = self._upstreams[route.service]
         began = asyncio.get_running_loop().time()
         limits = self._timeouts
         total, first_byte = limits.total, min(limits.first_byte, limits.total)
         if route.waits_for_checkout:
             total = first_byte = limits.checkout
-        upstream.bulkhead.enter()
         try:
             async with client.waiting(), asyncio.timeout_at(began + first_byte) as timeout:
-                response, trial = await self._response(exchange, route, head, client, upstream)
-                try:
-                    if not response.content.is_eof():
-                        timeout.reschedule(None if _is_endless(response) else began + total)
-                    await _relay(response, trial, exchange, client, send)
-                except BaseException as error:
-                    trial.ended(_verdict(error, client))
-                    raise
-                finally:
-                    response.release()
+                # Before a place is taken: who sends slowly keeps nobody out.
+                body = await _body(head, client) if head.has_body else None
+                with upstream.bulkhead:
+                    response, trial = await self._response(exchange, route, head, client, upstream, body)
+                    try:
+                        pieces: AsyncIterator[bytes] = response.content.iter_any()
+                        if not response.content.is_eof():
+                            endless = _is_endless(response)
+                            timeout.reschedule(None if endless else began + total)
+                            if endless:
+                                pieces = _unless_silent(pieces, timeout, limits.silence)
+                        await _relay(response, pieces, trial, exchange, client, send)
+                    except BaseException as error:
+                        trial.ended(_verdict(error, client))
+                        raise
+                    finally:
+                        response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if exchange.answering:
                 # Too late for another status: the server closes the connection on the unfinished answer.
                 exchange.cut = type(error).__name__
                 return
             raise self._cause(error, route, client) from error
-        finally:
-            upstream.bulkhead.leave()
 
     async def _response(
-        self, exchange: Exchange, route: Route, head: RequestHead, client: Client, upstream: Upstream
+        self,
+        exchange: Exchange,
+        route: Route,
+        head: RequestHead,
+        client: Client,
+        upstream: Upstream,
+        body: Body,
     ) -> tuple[aiohttp.ClientResponse, Trial]:
         """The answer of the first attempt that gets one, and what its end is to be told to."""
-        body = await _body(head, client) if head.has_body else None
         upstream.budget.request()
         tried: list[Instance] = []
         while True:
@@ -121,6 +129,8 @@ class Proxy:
                     or not (_may_be_repeated(route, head) or unsent)
                     or not (body is None or isinstance(body, bytes))
                     or len(tried) == ATTEMPTS
+                    # It has just opened: the failure is what there is to tell, and nobody waits to hear less.
+                    or upstream.breaker.state is State.OPEN
                     or not upstream.budget.try_retry()
                 ):
                     raise
@@ -145,7 +155,7 @@ class Proxy:
                 URL(instance.url + head.target, encoded=True),
                 data=body,
                 headers=head.headers,
-                timeout=self._events if EVENT_STREAM in head.headers.get("accept", "") else self._answer,
+                timeout=self._connecting,
                 allow_redirects=False,
             )
         except BaseException as error:
@@ -207,8 +217,27 @@ async def _body(head: RequestHead, client: Client) -> bytes | AsyncIterator[byte
     return await client.read()
 
 
+async def _unless_silent(
+    pieces: AsyncIterator[bytes], timeout: asyncio.Timeout, seconds: float
+) -> AsyncIterator[bytes]:
+    """The pieces as they come; the time runs only while one is waited for, not while it is taken."""
+    loop = asyncio.get_running_loop()
+    while True:
+        timeout.reschedule(loop.time() + seconds)
+        piece = await anext(pieces, b"")
+        timeout.reschedule(None)
+        if not piece:
+            return
+        yield piece
+
+
 async def _relay(
-    response: aiohttp.ClientResponse, trial: Trial, exchange: Exchange, client: Client, send: Send
+    response: aiohttp.ClientResponse,
+    pieces: AsyncIterator[bytes],
+    trial: Trial,
+    exchange: Exchange,
+    client: Client,
+    send: Send,
 ) -> None:
     """Pass the answer back; its trial has succeeded once the service has said all, whoever takes it yet."""
     ours = exchange.headers
@@ -231,7 +260,7 @@ async def _relay(
         await exchange.answer(send, start)
         # Servers keep an answer's head until something follows it, and that may take long.
         await send({"type": "http.response.body", "more_body": True})
-        async for chunk in response.content.iter_any():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
         trial.succeeded()
         await send({"type": "http.response.body"})

@@ -35,8 +35,9 @@ class StaffActionNotNoted(Unavailable):
 class StaffActions:
     """Writes the trail at auth: nothing is done that is not noted first."""
 
-    def __init__(self, auth: ServiceClient) -> None:
+    def __init__(self, auth: ServiceClient, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         self._auth = auth
+        self._drain_seconds = drain_seconds
         self._outcomes: asyncio.Queue[tuple[str, int]] = asyncio.Queue(WAITING)
         self._teller: asyncio.Task[None] | None = None
 
@@ -50,7 +51,7 @@ class StaffActions:
         """Tell what is waiting still, for a bounded time."""
         assert self._teller is not None
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._outcomes.join(), DRAIN_SECONDS)
+            await asyncio.wait_for(self._outcomes.join(), self._drain_seconds)
         self._teller.cancel()
         await asyncio.gather(self._teller, return_exceptions=True)
         _LOST.inc(self._outcomes.qsize())

@@ -91,7 +91,7 @@ def _redirect(target: str, cookie: str) -> Response:
 async def _form(received: Headers, head: RequestHead, receive: Receive) -> _Form:
     if received.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise MalformedRequest(f"The form comes as {_FORM}.")
-    client = Client(receive, has_body=head.has_body, max_body_bytes=_LONGEST_FORM)
+    client = Client(receive, head, max_body_bytes=_LONGEST_FORM)
     try:
         async with asyncio.timeout(_FORM_SECONDS):
             fields = _fields(await client.read())

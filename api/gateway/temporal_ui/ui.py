@@ -118,12 +118,12 @@ class TemporalUi:
         if visitor is None:
             return _turned_away(exchange.method, head, received)
         exchange.upstream, exchange.subject = UPSTREAM, visitor.identity.subject
-        await self._admit(exchange, path, received, head, visitor)
+        await self._admit(exchange, path, received, visitor)
         await self._server.answer(
             exchange,
             path,
             head,
-            Client(receive, has_body=head.has_body, max_body_bytes=self._max_body_bytes),
+            Client(receive, head, max_body_bytes=self._max_body_bytes),
             send,
             read_only=not rules.may_act(visitor.identity),
         )
@@ -151,7 +151,6 @@ class TemporalUi:
 
     async def _count(self, exchange: Exchange, limit: LimitClass) -> None:
         """Count a request of nobody that we know against its address."""
-        assert exchange.address is not None
         await self._limits.charge(exchange, limit, address_principal(exchange.address))
 
     async def _visitor(self, received: Headers, head: RequestHead) -> _Visitor | None:
@@ -168,9 +167,7 @@ class TemporalUi:
             return None
         return session
 
-    async def _admit(
-        self, exchange: Exchange, path: str, received: Headers, head: RequestHead, visitor: _Visitor
-    ) -> None:
+    async def _admit(self, exchange: Exchange, path: str, received: Headers, visitor: _Visitor) -> None:
         """Let the visitor do it, or refuse; what an admin changes is written down before it is done."""
         if not visitor.identity.is_staff:
             raise Forbidden("This needs the role staff.")
@@ -180,17 +177,8 @@ class TemporalUi:
             return
         if not rules.may_act(visitor.identity):
             raise ReadOnly("Staff may look at workflows; acting on them needs the role admin.")
-        exchange.action = await self._note_action(
-            StaffAction(
-                actor=visitor.identity.subject,
-                method=exchange.method,
-                route=ROUTE,
-                path=path,
-                request_id=head.request_id,
-                trace_id=head.trace_id,
-                address=head.headers["x-forwarded-for"],
-            )
-        )
+        action = exchange.staff_action(visitor.identity.subject, path)
+        exchange.action = await self._note_action(action)
 
     def _refuse_cross_site(self, received: Headers) -> None:
         """Refuse what another site's page sends; a browser says from where it comes, and pages cannot lie."""

@@ -59,8 +59,6 @@ class UiServer:
         read_only: bool,
     ) -> None:
         """Answer with what the UI answers. Nothing is sent twice."""
-        if head.content_length is not None and head.content_length > client.max_body_bytes:
-            raise BodyTooLarge(client.max_body_bytes)
         try:
             async with client.waiting():
                 response = await self._request(exchange.method, path, head, client)
@@ -113,7 +111,7 @@ async def _relay(
         body = _settings(await read_within(response, _LONGEST_PAGE), read_only=read_only)
         headers = [pair for pair in headers if pair[0] != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
-    headers = added_to(headers, tuple(exchange.headers))
+    headers = added_to(headers, exchange.headers)
     await exchange.answer(
         send, {"type": "http.response.start", "status": response.status, "headers": headers}
     )
