@@ -1,7 +1,6 @@
 """micromart users: who has an account, what they may do, and the end of either."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,23 +12,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.auth.views import AccountView
+from cli.options import DEFAULT_DATA, Data, console, settings_of_platform
 from cli.trail import noted
 from contracts.errors import DomainError
 from contracts.identity import Role
+from runtime.embedded.errors import PlatformError
 from runtime.settings import MissingSetting, load_settings, refuse_to_start
 from services.auth.accounts import Accounts, Change
 from services.auth.factory import open_accounts
 from services.auth.store import User
 
 Answer = TypeVar("Answer")
-Data = Annotated[
-    Path, typer.Option("--data", help="The data folder of an embedded platform, used if it runs.")
-]
 Email = Annotated[str, typer.Option(help="Whose account it is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 users = typer.Typer(name="users", help="Accounts and their roles.", no_args_is_help=True)
-console = Console()
 
 _SAID = {
     Change.CREATED: "[green]created[/]",
@@ -69,7 +66,7 @@ def create_user(
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
     role: Annotated[list[Role], typer.Option(help="May be given more than once.")] = [Role.CUSTOMER],  # noqa: B006
     name: Annotated[str | None, typer.Option()] = None,
-    data: Data = Path(".micromart"),
+    data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Make sure that an account exists and has the roles. Safe to repeat.
@@ -92,7 +89,7 @@ def demote_user(
         Role.STAFF,
         Role.ADMIN,
     ],
-    data: Data = Path(".micromart"),
+    data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Take roles from an account, which stays a customer's, and end its sessions. Safe to repeat."""
@@ -105,7 +102,7 @@ def demote_user(
 
 
 @users.command("sign-out")
-def sign_out_user(email: Email, data: Data = Path(".micromart"), as_json: AsJson = False) -> None:
+def sign_out_user(email: Email, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """End every session of an account: in a second or two, none opens anything any more. Safe to repeat."""
 
     async def sign_out(accounts: Accounts) -> tuple[User, int]:
@@ -117,13 +114,13 @@ def sign_out_user(email: Email, data: Data = Path(".micromart"), as_json: AsJson
         _print_json(SignedOutUser(user=AccountView.of(user), sessions_ended=ended))
     else:
         sessions = "session" if ended == 1 else "sessions"
-        console.print(f"[bold]{escape(user.email)}[/]: {ended} {sessions} ended", soft_wrap=True)
+        console.print(f"[bold]{escape(user.email)}[/]: {ended} {sessions} ended")
 
 
 @users.command("list")
 def list_users(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
-    data: Data = Path(".micromart"),
+    data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest accounts."""
@@ -146,13 +143,12 @@ def _with_accounts(data: Path, use: Callable[[Accounts], Awaitable[Answer]]) -> 
     """Run one use case against the database that the environment or an embedded platform names."""
 
     async def run() -> Answer:
-        async with open_accounts(load_settings()) as accounts:
+        async with open_accounts(settings_of_platform(data)) as accounts:
             return await use(accounts)
 
-    _know_embedded_platform(data)
     try:
         return asyncio.run(run())
-    except MissingSetting as error:
+    except (MissingSetting, PlatformError) as error:
         refuse_to_start(str(error))
     except DomainError as error:
         Console(stderr=True).print(f"[red]{error.refusal.code}[/]: {escape(error.detail)}")
@@ -164,22 +160,7 @@ def _tell(changed: tuple[User, Change], *, as_json: bool) -> None:
     if as_json:
         _print_json(ChangedUser(change=change, user=AccountView.of(user)))
     else:
-        console.print(f"[bold]{escape(user.email)}[/] ({_roles(user)}): {_SAID[change]}", soft_wrap=True)
-
-
-def _know_embedded_platform(data: Path) -> None:
-    """Let the settings of a running embedded platform stand in for those that the environment lacks."""
-    if not data.is_dir():
-        return
-    from runtime.embedded import connection_settings
-    from runtime.embedded.errors import PlatformError
-
-    try:
-        known = connection_settings(data)
-    except PlatformError as error:
-        refuse_to_start(str(error))
-    for name, value in known.items():
-        os.environ.setdefault(name, value)
+        console.print(f"[bold]{escape(user.email)}[/] ({_roles(user)}): {_SAID[change]}")
 
 
 def _roles(user: User) -> str:

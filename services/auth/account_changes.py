@@ -9,9 +9,11 @@ from contracts.auth import (
     EMAIL_VERIFIED,
     PASSWORD_CHANGED,
     PASSWORD_RESET_REQUESTED,
+    USER_REGISTERED,
     EmailVerified,
     MailRequested,
     PasswordChanged,
+    UserRegistered,
 )
 from contracts.events import Event, EventData
 from contracts.identity import Role
@@ -44,6 +46,15 @@ class AccountPolicy:
 
     throttle: Throttle = field(default_factory=Throttle)
     links: LinkLifetimes = field(default_factory=LinkLifetimes)
+
+
+async def open_account(tx: AuthTransaction, user: User, password_hash: str) -> bool:
+    """Add the account, as the first that is told of it; False when its email has one already."""
+    if not await tx.add_user(user, password_hash):
+        return False
+    data = UserRegistered(user_id=user.id, email=user.email, name=user.name, registered_at=user.created_at)
+    await tx.emit([Event.of(USER_REGISTERED, subject=user.id, sequence=1, time=user.created_at, data=data)])
+    return True
 
 
 async def request_link(

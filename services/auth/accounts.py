@@ -7,9 +7,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from contracts.auth import USER_REGISTERED, UserRegistered
 from contracts.errors import Unauthenticated
-from contracts.events import Event
 from contracts.identity import Identity, Role
 from runtime.clock import Clock, utc_now
 from services.auth import rules
@@ -17,6 +15,7 @@ from services.auth.account_changes import (
     AccountPolicy,
     change_roles,
     hand_over,
+    open_account,
     replace_password,
     request_link,
 )
@@ -59,7 +58,7 @@ class Accounts:
         user = self._newcomer(email, name, {Role.CUSTOMER})
         password_hash = await self._passwords.hash(rules.accepted_password(password, user.email))
         async with self._store.begin() as tx:
-            if not await self._added(tx, user, password_hash):
+            if not await open_account(tx, user, password_hash):
                 raise EmailTaken("this email has an account already")
             await request_link(tx, user, Purpose.VERIFY_EMAIL, self._policy.links, user.created_at)
             return user
@@ -76,7 +75,7 @@ class Accounts:
         owner = replace(owner, email_verified_at=owner.created_at, password_proved=True)
         password_hash = await self._passwords.hash(rules.accepted_password(password, owner.email))
         async with self._store.begin() as tx:
-            if await self._added(tx, owner, password_hash):
+            if await open_account(tx, owner, password_hash):
                 return owner, Change.CREATED
             known, change, now = await tx.locked_user(owner.email), Change.NONE, self._clock()
             if owner.is_staff and not known.password_proved:
@@ -140,19 +139,19 @@ class Accounts:
         password_hash = await self._passwords.hash(accepted)
         async with self._store.begin() as tx:
             # Much may have happened since it was verified: a reset, above all, is not to be undone by this.
-            user, now = await tx.locked_user(user.email), self._clock()
+            account, now = await tx.locked_credentials(user.id), self._clock()
             if caller.session is None or not await tx.sessions.is_open(caller.session, user.id, now):
                 raise SessionEnded("this session has ended: sign in again")
-            if not await tx.still_hold(known):
+            if account is None or account.password_hash != known.password_hash:
                 raise WrongPassword(_NOT_YOUR_PASSWORD)
             await replace_password(
                 tx,
-                user,
+                account.user,
                 password_hash,
                 Revocation.PASSWORD_CHANGED,
                 now,
                 # Whoever knew the old one chose the new one.
-                proved=user.password_proved,
+                proved=account.user.password_proved,
                 except_session=caller.session,
             )
 
@@ -200,13 +199,3 @@ class Accounts:
             roles=frozenset(roles),
             created_at=self._clock(),
         )
-
-    async def _added(self, tx: AuthTransaction, user: User, password_hash: str) -> bool:
-        added = await tx.add_user(user, password_hash)
-        if added:
-            data = UserRegistered(
-                user_id=user.id, email=user.email, name=user.name, registered_at=user.created_at
-            )
-            event = Event.of(USER_REGISTERED, subject=user.id, sequence=1, time=user.created_at, data=data)
-            await tx.emit([event])
-        return added

@@ -6,13 +6,11 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from contracts.auth import USER_REGISTERED, UserRegistered
 from contracts.errors import Unauthenticated
-from contracts.events import Event
 from contracts.identity import Role
 from runtime.clock import Clock, utc_now
 from services.auth import rules
-from services.auth.account_changes import hand_over
+from services.auth.account_changes import hand_over, open_account
 from services.auth.errors import InvalidName, OidcAccountProtected, OidcEmailUnverified
 from services.auth.passwords import Passwords
 from services.auth.store import AuthStore, AuthTransaction, User
@@ -84,21 +82,7 @@ class Identities:
         )
 
     async def _opened_or_claimed(self, tx: AuthTransaction, newcomer: User, nobodys: str) -> User:
-        if await tx.add_user(newcomer, nobodys):
-            registered = UserRegistered(
-                user_id=newcomer.id,
-                email=newcomer.email,
-                name=newcomer.name,
-                registered_at=newcomer.created_at,
-            )
-            event = Event.of(
-                USER_REGISTERED,
-                subject=newcomer.id,
-                sequence=1,
-                time=newcomer.created_at,
-                data=registered,
-            )
-            await tx.emit([event])
+        if await open_account(tx, newcomer, nobodys):
             return newcomer
         known = _no_staffs(await tx.locked_user(newcomer.email))
         if known.password_proved:

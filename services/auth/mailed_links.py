@@ -4,8 +4,6 @@ import base64
 import hashlib
 import hmac
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from contracts.auth import MailedToken
@@ -23,6 +21,7 @@ from services.auth.account_changes import (
 from services.auth.errors import LinkClosed, LinkInvalid
 from services.auth.mail_store import Link
 from services.auth.passwords import Passwords
+from services.auth.sealing import derived_key
 from services.auth.store import AuthStore
 from services.auth.tables import Purpose, Revocation
 from services.auth.throttle import AttemptKeys
@@ -34,8 +33,7 @@ class LinkTokens:
     """The secret of a link, made from its id: it is stored nowhere, and nobody without our key makes one."""
 
     def __init__(self, secret: str) -> None:
-        derived = HKDF(SHA256(), length=32, salt=None, info=b"micromart.auth.mailed-links")
-        self._key = derived.derive(secret.encode())
+        self._key = derived_key(secret, "mailed-links")
 
     def token(self, mail_id: str, purpose: Purpose) -> SecretStr:
         """The same for a link however often it is asked for; none opens for another purpose."""
@@ -90,10 +88,10 @@ class MailedLinks:
         Safe to repeat.
         """
         async with self._store.begin() as tx:
-            user = await tx.locked_user_of(caller.subject)
-            if user is None:
+            current = await tx.locked_credentials(caller.subject)
+            if current is None:
                 raise Unauthenticated("this account does not exist any more")
-            now = self._clock()
+            user, now = current.user, self._clock()
             if user.email_verified_at is not None:
                 return
             if not await tx.mail.mailed_since(user.id, Purpose.VERIFY_EMAIL, now - MAILED_EVERY):

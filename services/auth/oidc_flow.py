@@ -1,22 +1,16 @@
 """A sign-in that has left for its provider: held by the browser that began it, and readable to us alone."""
 
 import base64
-import binascii
-import os
 import secrets
 from datetime import datetime, timedelta
 from typing import Self
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.auth.errors import OidcStateInvalid
+from services.auth.sealing import NotSealed, Seal
 
 LIFETIME = timedelta(minutes=10)
-_NONCE_BYTES = 12
 _RANDOM_BYTES = 32
 
 
@@ -46,12 +40,10 @@ class FlowSeal:
     """Seals a flow into a cookie's value, so that neither script nor user reads the verifier in it."""
 
     def __init__(self, secret: str) -> None:
-        derived = HKDF(SHA256(), length=32, salt=None, info=b"micromart.auth.oidc-flows")
-        self._cipher = AESGCM(derived.derive(secret.encode()))
+        self._seal = Seal(secret, "oidc-flows")
 
     def seal(self, flow: Flow) -> SecretStr:
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, flow.model_dump_json().encode(), None)
+        sealed = self._seal.seal(flow.model_dump_json().encode())
         return SecretStr(base64.urlsafe_b64encode(sealed).decode().rstrip("="))
 
     def open(self, sealed: SecretStr) -> Flow:
@@ -59,8 +51,6 @@ class FlowSeal:
         try:
             value = sealed.get_secret_value()
             raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-            return Flow.model_validate_json(
-                self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
-            )
-        except (InvalidTag, binascii.Error, ValueError, ValidationError) as error:
+            return Flow.model_validate_json(self._seal.open(raw))
+        except (NotSealed, ValueError) as error:
             raise OidcStateInvalid("this sign-in was not begun in this browser: begin again") from error

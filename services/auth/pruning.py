@@ -31,7 +31,7 @@ class SessionPruning:
     async def wipe_answers(self) -> int:
         """Drop the answers that no second use is given any more; safe to repeat."""
         async with self._store.begin() as tx:
-            return await tx.sessions.wipe_answers(self._clock() - self._grace)
+            return await tx.refresh_tokens.wipe_answers(self._clock() - self._grace)
 
     async def prune(self) -> Pruned:
         """Drop what is over, a transaction at a time; safe to repeat, and by two at once."""
@@ -44,4 +44,4 @@ class SessionPruning:
                 break
             sessions += dropped
         async with self._store.begin() as tx:
-            return Pruned(sessions, await tx.sessions.drop_tokens(now - SPENT_TOKENS_KEPT))
+            return Pruned(sessions, await tx.refresh_tokens.drop_spent(now - SPENT_TOKENS_KEPT))

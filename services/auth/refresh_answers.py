@@ -1,16 +1,11 @@
 """What a refresh was answered with, kept for a moment so that a second tab is given the same."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-_NONCE_BYTES = 12
+from services.auth.sealing import NotSealed, Seal
 
 
 @dataclass(frozen=True)
@@ -29,21 +24,17 @@ class AnswerSeal:
     """
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
+        self._secret = secret
 
     def seal(self, spent: SecretStr, tokens: Tokens) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher(spent).encrypt(nonce, json.dumps(asdict(tokens)).encode(), None)
+        return self._of(spent).seal(json.dumps(asdict(tokens)).encode())
 
     def open(self, spent: SecretStr, sealed: bytes) -> Tokens | None:
         """The answer again; None when it was sealed with another secret."""
-        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
-            return Tokens(**json.loads(self._cipher(spent).decrypt(nonce, ciphertext, None)))
-        except InvalidTag:
+            return Tokens(**json.loads(self._of(spent).open(sealed)))
+        except NotSealed:
             return None
 
-    def _cipher(self, spent: SecretStr) -> AESGCM:
-        salt = spent.get_secret_value().encode()
-        derived = HKDF(SHA256(), length=32, salt=salt, info=b"micromart.auth.refresh-answers")
-        return AESGCM(derived.derive(self._secret))
+    def _of(self, spent: SecretStr) -> Seal:
+        return Seal(self._secret, "refresh-answers", salt=spent.get_secret_value().encode())

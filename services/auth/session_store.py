@@ -1,10 +1,10 @@
-"""The queries about sessions and their refresh tokens."""
+"""The queries about sessions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -16,7 +16,7 @@ PRUNED_AT_ONCE = 500
 # For the transaction that it is in.
 _BY_INDEX = select(func.set_config("enable_sort", "off", True))
 
-_FAMILY = (
+SESSION = (
     col(RefreshFamilyRow.id),
     col(RefreshFamilyRow.user_id),
     col(RefreshFamilyRow.created_at),
@@ -44,18 +44,8 @@ class Session:
     of_staff: bool | None = None
 
 
-@dataclass(frozen=True)
-class PresentedToken:
-    """A refresh token that we issued once, with its session; nobody else spends it before this block ends."""
-
-    session: Session
-    ended: bool
-    used_at: datetime | None
-    answer: bytes | None = field(repr=False)
-
-
 class SessionQueries:
-    """Sessions and refresh tokens in one unit of work."""
+    """Sessions in one unit of work."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -75,36 +65,8 @@ class SessionQueries:
             )
         )
 
-    async def add_token(self, token_hash: bytes, session: Session, now: datetime) -> None:
-        await self._connection.execute(
-            insert(RefreshTokenRow).values(hash=token_hash, family_id=session.id, created_at=now)
-        )
-
-    async def presented(self, token_hash: bytes) -> PresentedToken | None:
-        """A token as it is now; of any number that present it at once, each waits for the one before."""
-        query = (
-            select(
-                *_FAMILY,
-                col(RefreshFamilyRow.revoked_at),
-                col(RefreshTokenRow.used_at),
-                col(RefreshTokenRow.answer),
-            )
-            .join(RefreshFamilyRow, col(RefreshFamilyRow.id) == col(RefreshTokenRow.family_id))
-            .where(col(RefreshTokenRow.hash) == token_hash)
-            .with_for_update(of=RefreshTokenRow)
-        )
-        row = (await self._connection.execute(query)).first()
-        if row is None:
-            return None
-        return PresentedToken(_session(row), row.revoked_at is not None, row.used_at, row.answer)
-
-    async def spend(self, token_hash: bytes, session: Session, answer: bytes, now: datetime) -> None:
-        """Note that the token was used and what it was answered with, and that its session lives on."""
-        await self._connection.execute(
-            update(RefreshTokenRow)
-            .where(col(RefreshTokenRow.hash) == token_hash)
-            .values(used_at=now, answer=answer)
-        )
+    async def prolong(self, session: Session) -> None:
+        """Note that the session was used, and that it lives on."""
         await self._connection.execute(
             update(RefreshFamilyRow)
             .where(col(RefreshFamilyRow.id) == session.id)
@@ -130,10 +92,7 @@ class SessionQueries:
     async def is_open(self, session_id: str, user_id: str, now: datetime) -> bool:
         """Whether a user has this session, and it has not ended."""
         query = select(col(RefreshFamilyRow.id)).where(
-            col(RefreshFamilyRow.id) == session_id,
-            col(RefreshFamilyRow.user_id) == user_id,
-            col(RefreshFamilyRow.revoked_at).is_(None),
-            col(RefreshFamilyRow.expires_at) > now,
+            col(RefreshFamilyRow.id) == session_id, *_open(user_id, now)
         )
         return await self._connection.scalar(query) is not None
 
@@ -141,11 +100,7 @@ class SessionQueries:
         self, user_id: str, reason: Revocation, now: datetime, *, except_session: str | None = None
     ) -> int:
         """End every open session of a user but, if asked, one; answers how many. Safe to repeat."""
-        of_user = update(RefreshFamilyRow).where(
-            col(RefreshFamilyRow.user_id) == user_id,
-            col(RefreshFamilyRow.revoked_at).is_(None),
-            col(RefreshFamilyRow.expires_at) > now,
-        )
+        of_user = update(RefreshFamilyRow).where(*_open(user_id, now))
         if except_session is not None:
             of_user = of_user.where(col(RefreshFamilyRow.id) != except_session)
         ended = await self._connection.execute(of_user.values(revoked_at=now, reason=reason))
@@ -156,18 +111,14 @@ class SessionQueries:
     ) -> list[Session]:
         """A user's open sessions, the newest first, from a position on."""
         query = (
-            select(*_FAMILY)
-            .where(
-                col(RefreshFamilyRow.user_id) == user_id,
-                col(RefreshFamilyRow.revoked_at).is_(None),
-                col(RefreshFamilyRow.expires_at) > now,
-            )
+            select(*SESSION)
+            .where(*_open(user_id, now))
             .order_by(col(RefreshFamilyRow.created_at).desc(), col(RefreshFamilyRow.id).desc())
             .limit(limit)
         )
         if after is not None:
             query = query.where(tuple_(col(RefreshFamilyRow.created_at), col(RefreshFamilyRow.id)) < after)
-        return [_session(row) for row in await self._connection.execute(query)]
+        return [session_of(row) for row in await self._connection.execute(query)]
 
     async def end_beyond(self, user_id: str, kept: int, reason: Revocation, now: datetime) -> int:
         """End the open sessions of a user that are too many, those unused for longest; answers how many.
@@ -177,11 +128,7 @@ class SessionQueries:
         family = col(RefreshFamilyRow.id)
         too_many = (
             select(family)
-            .where(
-                col(RefreshFamilyRow.user_id) == user_id,
-                col(RefreshFamilyRow.revoked_at).is_(None),
-                col(RefreshFamilyRow.expires_at) > now,
-            )
+            .where(*_open(user_id, now))
             .order_by(col(RefreshFamilyRow.last_used_at).desc(), family.desc())
             .offset(kept)
         )
@@ -216,24 +163,6 @@ class SessionQueries:
         await self._connection.execute(_BY_INDEX)
         return [(row.id, row.revoked_at) for row in await self._connection.execute(query)]
 
-    async def wipe_answers(self, used_before: datetime) -> int:
-        """Drop the answers of tokens that were spent before then; one that somebody is at stays for now."""
-        answered = _free_tokens(
-            col(RefreshTokenRow.answer).is_not(None), col(RefreshTokenRow.used_at) < used_before
-        )
-        wiped = await self._connection.execute(
-            update(RefreshTokenRow).where(col(RefreshTokenRow.hash).in_(answered)).values(answer=None)
-        )
-        return wiped.rowcount
-
-    async def drop_tokens(self, used_before: datetime) -> int:
-        """Drop the tokens that were spent before then; one that somebody is at stays for now."""
-        spent = _free_tokens(col(RefreshTokenRow.used_at) < used_before)
-        dropped = await self._connection.execute(
-            delete(RefreshTokenRow).where(col(RefreshTokenRow.hash).in_(spent))
-        )
-        return dropped.rowcount
-
     async def drop_ended(self, before: datetime) -> int:
         """Drop some of the sessions that ended before then, with their tokens; 0 when none are left."""
         over = await self._connection.scalars(
@@ -249,12 +178,17 @@ class SessionQueries:
         return len(ids)
 
 
-def _free_tokens(*conditions: ColumnElement[bool]) -> Select[bytes]:
-    """The tokens that nobody is at: who locks many, in any order, must wait for none."""
-    return select(col(RefreshTokenRow.hash)).where(*conditions).with_for_update(skip_locked=True)
+def _open(user_id: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """What a session of the user's is that has not ended."""
+    return (
+        col(RefreshFamilyRow.user_id) == user_id,
+        col(RefreshFamilyRow.revoked_at).is_(None),
+        col(RefreshFamilyRow.expires_at) > now,
+    )
 
 
-def _session(row: Row[*tuple[Any, ...]]) -> Session:
+def session_of(row: Row[*tuple[Any, ...]]) -> Session:
+    """The session in a row that has the columns of one."""
     return Session(
         id=row.id,
         user_id=row.user_id,

@@ -17,9 +17,10 @@ from services.auth.device import Device
 from services.auth.errors import BadCredentials, InvalidRefreshToken, SessionUnknown, TokenReused
 from services.auth.keys import MARGIN, SigningKeys
 from services.auth.refresh_answers import AnswerSeal, Tokens
-from services.auth.session_store import PresentedToken, Session
+from services.auth.refresh_token_store import PresentedToken
+from services.auth.session_store import Session
 from services.auth.signing import access_token
-from services.auth.store import AuthStore, AuthTransaction, Credentials, User
+from services.auth.store import AuthStore, AuthTransaction, User
 from services.auth.tables import Revocation
 
 _REFRESH_TOKEN_BYTES = 32
@@ -62,13 +63,13 @@ class Sessions:
     async def login(self, email: str, password: SecretStr, device: Device = _UNKNOWN) -> Tokens:
         """Open a session for who has the password; each call opens another, one too many ends an old one."""
         known = await self._accounts.credentials(email, password, device.address)
-        return await self._opened(known.user, device, known)
+        return await self._opened(known.user, device, known.password_hash)
 
     async def open(self, user: User, device: Device = _UNKNOWN) -> Tokens:
         """The same for a user who has proved otherwise that it is them."""
         return await self._opened(user, device)
 
-    async def _opened(self, user: User, device: Device, known: Credentials | None = None) -> Tokens:
+    async def _opened(self, user: User, device: Device, password_hash: str | None = None) -> Tokens:
         now = self._clock()
         ends_at = now + self._lifetimes.session
         session = Session(
@@ -84,10 +85,13 @@ class Sessions:
         )
         async with self._store.begin() as tx:
             # Of sign-ins at once each counts those before it.
-            current = await tx.locked_user_of(user.id)
+            current = await tx.locked_credentials(user.id)
             # Who changes password or roles ends all sessions: none may open behind that with the old ones.
-            has_changed = current is None or current.roles != user.roles
-            if has_changed or (known is not None and not await tx.still_hold(known)):
+            if (
+                current is None
+                or current.user.roles != user.roles
+                or (password_hash is not None and current.password_hash != password_hash)
+            ):
                 raise BadCredentials("the email or the password is wrong")
             await tx.sessions.open(session)
             await tx.sessions.end_beyond(user.id, self._per_account, Revocation.TOO_MANY, now)
@@ -100,7 +104,7 @@ class Sessions:
         """
         token_hash = rules.token_hash(token)
         async with self._store.begin() as tx:
-            presented = await tx.sessions.presented(token_hash)
+            presented = await tx.refresh_tokens.presented(token_hash)
             # Read once the token is ours: whoever had to wait for it comes later than who spent it.
             now = self._clock()
             if presented is not None and presented.used_at is None and _is_open(presented, now):
@@ -120,7 +124,8 @@ class Sessions:
 
     async def logout_everywhere(self, caller: Identity) -> None:
         """End every session of the caller, the one that asks too; safe to repeat."""
-        await self.end_all(caller.subject, Revocation.LOGGED_OUT)
+        async with self._store.begin() as tx:
+            await tx.sessions.end_all(caller.subject, Revocation.LOGGED_OUT, self._clock())
 
     async def end(self, caller: Identity, session_id: str) -> None:
         """End one of the caller's sessions, SessionUnknown where it is not theirs; safe to repeat."""
@@ -131,11 +136,6 @@ class Sessions:
             now = self._clock()
             if not await tx.sessions.end(session_id, caller.subject, Revocation.ENDED_BY_OWNER, now):
                 raise SessionUnknown(_NOT_YOURS)
-
-    async def end_all(self, user_id: str, reason: Revocation, *, except_session: str | None = None) -> None:
-        """End the sessions of a user, if asked but one; safe to repeat."""
-        async with self._store.begin() as tx:
-            await tx.sessions.end_all(user_id, reason, self._clock(), except_session=except_session)
 
     async def open_of(
         self, caller: Identity, limit: int, after: tuple[datetime, str] | None = None
@@ -176,12 +176,13 @@ class Sessions:
         expires_at = min(now + self._lifetimes.refresh, session.ends_at)
         session = replace(session, last_used_at=now, expires_at=expires_at)
         tokens = await self._issued(tx, session, user, now)
-        await tx.sessions.spend(token_hash, session, self._answers.seal(token, tokens), now)
+        await tx.refresh_tokens.spend(token_hash, self._answers.seal(token, tokens), now)
+        await tx.sessions.prolong(session)
         return tokens
 
     async def _issued(self, tx: AuthTransaction, session: Session, user: User, now: datetime) -> Tokens:
         refresh_token = secrets.token_urlsafe(_REFRESH_TOKEN_BYTES)
-        await tx.sessions.add_token(rules.token_hash(SecretStr(refresh_token)), session, now)
+        await tx.refresh_tokens.add(rules.token_hash(SecretStr(refresh_token)), session, now)
         # No access token outlives its session.
         lifetime = min(self._lifetimes.access, session.ends_at - now)
         bearer = Identity(subject=user.id, roles=user.roles, session=session.id)

@@ -1,23 +1,17 @@
 """Signing keys, sealed at rest, and the access tokens that they sign."""
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from contracts.auth import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER, SIGNING_ALGORITHM, PublicKey
 from contracts.identity import Identity
 from services.auth.errors import SigningKeyUnreadable
-
-_NONCE_BYTES = 12
+from services.auth.sealing import NotSealed, Seal
 
 
 @dataclass(frozen=True)
@@ -32,24 +26,21 @@ class KeySeal:
     """Makes signing keys and opens them again; only a holder of the same secret can."""
 
     def __init__(self, secret: str) -> None:
-        derived = HKDF(SHA256(), length=32, salt=None, info=b"micromart.auth.signing-keys")
-        self._cipher = AESGCM(derived.derive(secret.encode()))
+        self._seal = Seal(secret, "signing-keys")
 
     def new_key(self) -> SealedKey:
         """A fresh key pair, named by its RFC 7638 thumbprint."""
         key = ECKey.generate_key("P-256", {"use": "sig", "alg": SIGNING_ALGORITHM}, auto_kid=True)
         public = PublicKey.model_validate(key.as_dict(private=False))
-        nonce = os.urandom(_NONCE_BYTES)
         private = json.dumps(key.as_dict(private=True)).encode()
         # Bound to its kid: a ciphertext moved to another row does not open.
-        return SealedKey(public, nonce + self._cipher.encrypt(nonce, private, public.kid.encode()))
+        return SealedKey(public, self._seal.seal(private, goes_with=public.kid.encode()))
 
     def open(self, sealed: SealedKey) -> ECKey:
         """The key pair, ready to sign."""
-        nonce, ciphertext = sealed.private[:_NONCE_BYTES], sealed.private[_NONCE_BYTES:]
         try:
-            private = self._cipher.decrypt(nonce, ciphertext, sealed.public.kid.encode())
-        except InvalidTag as error:
+            private = self._seal.open(sealed.private, goes_with=sealed.public.kid.encode())
+        except NotSealed as error:
             raise SigningKeyUnreadable(
                 f"the signing key {sealed.public.kid} was sealed with another auth_key_secret"
             ) from error

@@ -20,12 +20,10 @@ from services.auth.attempt_store import AttemptQueries
 from services.auth.identity_store import IdentityQueries
 from services.auth.key_store import KeyQueries
 from services.auth.mail_store import MailQueries
+from services.auth.refresh_token_store import RefreshTokenQueries
 from services.auth.session_store import SessionQueries
 from services.auth.staff_action_store import StaffActionQueries
-from services.auth.tables import (
-    OutboxRow,
-    UserRow,
-)
+from services.auth.tables import OutboxRow, UserRow
 
 _USER = (
     col(UserRow.id),
@@ -36,6 +34,7 @@ _USER = (
     col(UserRow.email_verified_at),
     col(UserRow.password_proved),
 )
+_CREDENTIALS = select(*_USER, col(UserRow.password_hash))
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,7 @@ class AuthTransaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self.sessions = SessionQueries(connection)
+        self.refresh_tokens = RefreshTokenQueries(connection)
         self.signing_keys = KeyQueries(connection)
         self.mail = MailQueries(connection)
         self.attempts = AttemptQueries(connection)
@@ -118,19 +118,18 @@ class AuthTransaction:
         query = select(*_USER).where(col(UserRow.email) == email).with_for_update()
         return _user((await self._connection.execute(query)).one())
 
-    async def locked_user_of(self, user_id: str) -> User | None:
-        """The account of an id; nobody else changes it before this block ends."""
-        query = select(*_USER).where(col(UserRow.id) == user_id).with_for_update()
-        found = (await self._connection.execute(query)).first()
-        return _user(found) if found is not None else None
-
     async def users(self, limit: int) -> list[User]:
         """The newest accounts first."""
         query = select(*_USER).order_by(col(UserRow.created_at).desc(), col(UserRow.id)).limit(limit)
         return [_user(row) for row in await self._connection.execute(query)]
 
     async def credentials(self, email: str) -> Credentials | None:
-        query = select(*_USER, col(UserRow.password_hash)).where(col(UserRow.email) == email)
+        found = (await self._connection.execute(_CREDENTIALS.where(col(UserRow.email) == email))).first()
+        return Credentials(_user(found), found.password_hash) if found is not None else None
+
+    async def locked_credentials(self, user_id: str) -> Credentials | None:
+        """An account of an id, as it is now; nobody else changes it before this block ends."""
+        query = _CREDENTIALS.where(col(UserRow.id) == user_id).with_for_update()
         found = (await self._connection.execute(query)).first()
         return Credentials(_user(found), found.password_hash) if found is not None else None
 
@@ -168,19 +167,6 @@ class AuthTransaction:
             .returning(col(UserRow.events))
         )
         return int(counted.scalar_one())
-
-    async def still_hold(self, known: Credentials) -> bool:
-        """Whether password and roles are those that were verified; they stay so until this block ends."""
-        query = (
-            select(col(UserRow.id))
-            .where(
-                col(UserRow.id) == known.user.id,
-                col(UserRow.password_hash) == known.password_hash,
-                col(UserRow.roles) == sorted(known.user.roles),
-            )
-            .with_for_update(read=True)
-        )
-        return (await self._connection.execute(query)).first() is not None
 
     async def renew_hash(self, known: Credentials, password_hash: str) -> bool:
         """Replace the hash that was verified; False where the password has changed since."""

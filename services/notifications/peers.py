@@ -1,10 +1,16 @@
 """What notifications asks of its peers."""
 
+from typing import TypeVar
+
+from pydantic import BaseModel
+
 from contracts.auth import MailedToken
 from contracts.errors import Kind, Refused, Unavailable
 from contracts.orders import OrderContact
 from runtime.http_client import ServiceClient
 from services.notifications.errors import Bounced
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class OrdersPeer:
@@ -15,15 +21,8 @@ class OrdersPeer:
 
     async def contact(self, order_id: str) -> OrderContact:
         """The order's buyer; Bounced when there is no such order, Unavailable when nobody answers."""
-        try:
-            return await self._client.call("GET", f"/internal/orders/{order_id}/contact", OrderContact)
-        except Refused as error:
-            if error.refusal.kind is Kind.NOT_FOUND:
-                raise Bounced("there is no such order any more, so nobody to write to") from error
-            raise
-        except Unavailable as error:
-            # Without its cause: of an answer that cannot be read, it quotes the address.
-            raise Unavailable(error.detail) from None
+        gone = "there is no such order any more, so nobody to write to"
+        return await _asked(self._client, f"/internal/orders/{order_id}/contact", OrderContact, gone)
 
 
 class AuthPeer:
@@ -34,12 +33,18 @@ class AuthPeer:
 
     async def mailed_token(self, mail_id: str) -> MailedToken:
         """The secret and whose it is; Bounced when the link opens nothing any more."""
-        try:
-            return await self._client.call("GET", f"/internal/mails/{mail_id}/token", MailedToken)
-        except Refused as error:
-            if error.refusal.kind is Kind.NOT_FOUND:
-                raise Bounced("the link was used or has expired, so nobody needs it") from error
-            raise
-        except Unavailable as error:
-            # Without its cause: of an answer that cannot be read, it quotes the secret.
-            raise Unavailable(error.detail) from None
+        gone = "the link was used or has expired, so nobody needs it"
+        return await _asked(self._client, f"/internal/mails/{mail_id}/token", MailedToken, gone)
+
+
+async def _asked(client: ServiceClient, path: str, model: type[Answer], gone: str) -> Answer:
+    """The peer's answer; Bounced, for the reason given, where there is nothing any more."""
+    try:
+        return await client.call("GET", path, model)
+    except Refused as error:
+        if error.refusal.kind is Kind.NOT_FOUND:
+            raise Bounced(gone) from error
+        raise
+    except Unavailable as error:
+        # Without its cause: of an answer that cannot be read, it quotes the address or the secret.
+        raise Unavailable(error.detail) from None

@@ -37,21 +37,12 @@ class NotificationsService:
 
     async def tell_of_order(self, heard: Heard[OrderFacts]) -> None:
         """Mean to tell the buyer how the order went. Safe to repeat."""
-        facts = heard.facts
-        async with self._store.begin() as tx:
-            if not await tx.first_time(heard, self._clock()):
-                return
-            template = rules.ABOUT_ORDERS[heard.type]
-            await self._mean(tx, heard, template, order_id=facts.order_id, user_id=facts.customer_id)
-        self.written.set()
+        facts, template = heard.facts, rules.ABOUT_ORDERS[heard.type]
+        await self._mean_once(heard, template, order_id=facts.order_id, user_id=facts.customer_id)
 
     async def tell_of_shipment(self, heard: Heard[ShipmentFacts]) -> None:
         """Mean to tell the buyer that the parcel is on its way. Safe to repeat."""
-        async with self._store.begin() as tx:
-            if not await tx.first_time(heard, self._clock()):
-                return
-            await self._mean(tx, heard, Template.ORDER_SHIPPED, order_id=heard.facts.order_id)
-        self.written.set()
+        await self._mean_once(heard, Template.ORDER_SHIPPED, order_id=heard.facts.order_id)
 
     async def welcome(self, heard: Heard[RegistrationFacts]) -> None:
         """Remember how to reach a new customer, and mean to welcome them. Safe to repeat."""
@@ -77,19 +68,11 @@ class NotificationsService:
 
     async def mail_link(self, heard: Heard[LinkFacts]) -> None:
         """Mean to mail somebody the link that was asked for. Safe to repeat."""
-        async with self._store.begin() as tx:
-            if not await tx.first_time(heard, self._clock()):
-                return
-            await self._mean(tx, heard, rules.ABOUT_LINKS[heard.type], user_id=heard.facts.user_id)
-        self.written.set()
+        await self._mean_once(heard, rules.ABOUT_LINKS[heard.type], user_id=heard.facts.user_id)
 
     async def tell_of_password(self, heard: Heard[PasswordFacts]) -> None:
         """Mean to tell the owner of an account that it has another password. Safe to repeat."""
-        async with self._store.begin() as tx:
-            if not await tx.first_time(heard, self._clock()):
-                return
-            await self._mean(tx, heard, Template.PASSWORD_CHANGED, user_id=heard.facts.user_id)
-        self.written.set()
+        await self._mean_once(heard, Template.PASSWORD_CHANGED, user_id=heard.facts.user_id)
 
     async def claim(self, *, limit: int, lease: timedelta) -> list[Notification]:
         """Pending notifications for the caller alone, until it has dealt with them or the lease runs out."""
@@ -117,6 +100,21 @@ class NotificationsService:
 
     async def ready(self) -> None:
         await self._store.ping()
+
+    async def _mean_once(
+        self,
+        heard: Heard[Any],
+        template: Template,
+        *,
+        order_id: str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """The whole reaction, where an intent is all of it."""
+        async with self._store.begin() as tx:
+            if not await tx.first_time(heard, self._clock()):
+                return
+            await self._mean(tx, heard, template, order_id=order_id, user_id=user_id)
+        self.written.set()
 
     async def _mean(
         self,

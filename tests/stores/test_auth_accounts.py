@@ -234,15 +234,6 @@ async def test_nobody_is_demoted_or_signed_out_whom_there_is_not(parts: Parts, e
         await parts.accounts.sign_out(email)
 
 
-async def test_a_sign_in_that_races_with_a_change_of_roles_is_none(parts: Parts) -> None:
-    """Else its session would hold the roles of before."""
-    await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.ADMIN])
-    known = await parts.accounts.credentials(EMAIL, PASSWORD)
-    await parts.accounts.demote(EMAIL, [Role.ADMIN])
-    async with AuthStore(parts.database).begin() as tx:
-        assert not await tx.still_hold(known)
-
-
 async def test_making_a_user_again_changes_nothing(parts: Parts) -> None:
     first, _ = await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])
     again = await parts.accounts.create_user(EMAIL, PASSWORD, None, [Role.STAFF])

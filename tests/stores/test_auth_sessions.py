@@ -9,11 +9,9 @@ from pydantic import SecretStr
 
 from contracts.auth import ENDED_SESSIONS_KEPT_SECONDS
 from contracts.identity import Identity, Role
-from services.auth.errors import BadCredentials, InvalidRefreshToken, SessionUnknown
+from services.auth.errors import InvalidRefreshToken, SessionUnknown
 from services.auth.keys import MARGIN
 from services.auth.refresh_answers import Tokens
-from services.auth.store import Credentials
-from services.auth.tables import Revocation
 from tests.conftest import FreshDatabase
 from tests.stores.auth_sessions_desk import (
     LIFETIMES,
@@ -127,7 +125,7 @@ async def test_a_logout_everywhere_ends_all_of_mine_and_nobody_elses(desk: Sessi
 async def test_all_but_the_one_that_asks_can_be_ended(desk: SessionsDesk) -> None:
     others, mine = await desk.sign_in(), await desk.sign_in()
     caller = await desk.caller(mine)
-    await desk.sessions.end_all(caller.subject, Revocation.PASSWORD_CHANGED, except_session=caller.session)
+    await desk.accounts.change_password(caller, PASSWORD, SecretStr("battery staple"))
     with pytest.raises(InvalidRefreshToken):
         await desk.refresh(others)
     await desk.refresh(mine)
@@ -229,21 +227,3 @@ async def test_another_account_loses_nothing_to_one_that_has_too_many(fresh_data
 async def signed_in_later(desk: SessionsDesk) -> Tokens:
     desk.clock.now += SECOND
     return await desk.sign_in()
-
-
-async def test_no_session_opens_behind_a_change_of_the_password(
-    desk: SessionsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sign-in that has verified the old password, and is slower than the change that ends all sessions."""
-    verify = desk.accounts.credentials
-    caller = await desk.caller(await desk.sign_in())
-
-    async def verify_and_pause(email: str, password: SecretStr, address: str | None = None) -> Credentials:
-        known = await verify(email, password, address)
-        await desk.accounts.change_password(caller, PASSWORD, SecretStr("battery staple"))
-        return known
-
-    monkeypatch.setattr(desk.accounts, "credentials", verify_and_pause)
-    with pytest.raises(BadCredentials):
-        await desk.sign_in()
-    assert await desk.reasons() == [None]
