@@ -14,19 +14,24 @@ from signal import SIGCONT, SIGSTOP
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from contracts.topology import SERVICES, Store
-from runtime.embedded.ports import free_port
 from runtime.embedded.postgres import PostgresServer
 from runtime.embedded.probes import serves
 from runtime.embedded.servers import MongoServer, Server, TemporalServer, ValkeyServer
 from runtime.migrations import upgrade
+from tests.ports import free_port
 
 PLATFORM_TESTS = "tests/e2e/"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 # Nothing in them is kept: one that takes longer to end is killed.
 STOP_SECONDS = 3.0
+
+# How long an example takes says more about the machine than about us.
+settings.register_profile("micromart", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("micromart")
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 FreshDatabase = Callable[[str], Awaitable[str]]
@@ -142,9 +147,8 @@ class Servers:
 
     @cached_property
     def _temporal(self) -> TemporalServer:
-        port = free_port()
         folder = self._folder / "temporal"
-        return self._started(TemporalServer("temporal", port, folder, ui_port=free_port({port})))
+        return self._started(TemporalServer("temporal", free_port(), folder, ui_port=free_port()))
 
     def _started(self, server: AnyServer) -> AnyServer:
         log = self._folder / f"{server.name}.log"

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from runtime.embedded.ports import free_port
 from sandbox.mail.mailbox import Message
 from tests.polling import until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,8 +101,7 @@ class MailSink:
 @asynccontextmanager
 async def running_sink(folder: Path) -> AsyncIterator[MailSink]:
     """A sink that keeps its mail in `folder`, ended with the block."""
-    port = free_port()
-    sink = MailSink(port, free_port({port}), folder)
+    sink = MailSink(free_port(), free_port(), folder)
     try:
         await sink.start()
         yield sink

@@ -11,7 +11,7 @@ from typing import Any
 
 from runtime.settings import PREFIX
 
-ENDS_WITHIN = 30.0
+ENDS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)

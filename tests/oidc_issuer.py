@@ -22,9 +22,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runtime.embedded.ports import free_port
 from tests.http_server import serving
 from tests.polling import until
+from tests.ports import free_port
 
 MOCK = Path(sysconfig.get_path("scripts")) / "oidc-provider-mock"
 Claims = dict[str, Any]

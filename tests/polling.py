@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, within: float = DEADLINE_SECONDS) -> None:

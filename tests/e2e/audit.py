@@ -23,21 +23,30 @@ _BOUGHT = (OrderState.CONFIRMED, OrderState.SHIPPED, OrderState.DELIVERED, Order
 
 
 async def audit(shop: Shop) -> None:
-    """Fail with everything that does not add up, over all orders that the platform has."""
+    """Fail with everything that does not come to add up, over all orders that the platform has."""
+    faults = ["nothing could be read in time"]
+
+    async def all_adds_up() -> bool:
+        faults[:] = await _faults(shop)
+        return not faults
+
+    try:
+        await until(all_adds_up, within=END_SECONDS)
+    except TimeoutError:
+        raise AssertionError("\n".join(faults)) from None
+
+
+async def _faults(shop: Shop) -> list[str]:
     async with open_orders(shop.settings) as orders:
-
-        async def all_ended() -> bool:
-            return not await orders.unfinished(older_than=timedelta(0), limit=1)
-
-        await until(all_ended, within=END_SECONDS)
+        if await orders.unfinished(older_than=timedelta(0), limit=1):
+            return ["not all orders have ended"]
         placed = {order.id: order async for order in _all(orders)}
-    faults = [
+    return [
         *_lost(shop.acknowledged, placed),
         *_money(placed, await shop.ledger()),
         *await _stock(shop, placed),
         *await _parcels(shop, placed),
     ]
-    assert not faults, "\n".join(faults)
 
 
 def _lost(acknowledged: set[str], placed: dict[str, Order]) -> Iterator[str]:

@@ -18,11 +18,15 @@ from runtime.embedded import connection_settings
 from runtime.embedded.folder import DataFolder
 from runtime.embedded.pids import Pid
 from runtime.settings import PREFIX
+from tests.conftest import PLATFORM_TESTS
 from tests.e2e.audit import audit
 from tests.e2e.shop import Shop, open_shop
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 POLL_SECONDS = 0.05
+# A demo's, on a machine with other things to do.
+COMMAND_SECONDS = 400.0
+TEST_SECONDS = 600
 # What one address may fail at signing in, as in production: the embedded platform allows for a crowd.
 FAILURES = 100
 
@@ -45,7 +49,7 @@ class Platform:
             env=clean_environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
 
@@ -89,15 +93,16 @@ class Platform:
     def cont(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGCONT)
 
-    def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout: float = READY_SECONDS) -> None:
-        """Ask for the status until it is as wanted."""
-        deadline = time.monotonic() + timeout
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The status, once it is as wanted."""
+        deadline = time.monotonic() + READY_SECONDS
         while not holds(status := self.status()):
-            assert time.monotonic() < deadline, f"not in {timeout} s: {status}"
+            assert time.monotonic() < deadline, f"not in {READY_SECONDS} s: {status}"
             time.sleep(POLL_SECONDS)
+        return status
 
-    def wait_ready(self, timeout: float = READY_SECONDS) -> None:
-        self.wait_until(lambda status: bool(status["ready"]), timeout)
+    def wait_ready(self) -> dict[str, Any]:
+        return self.wait_until(lambda status: bool(status["ready"]))
 
     @property
     def gateway(self) -> str:
@@ -127,6 +132,13 @@ def clean_environment() -> dict[str, str]:
     limits = {f"{PREFIX}LIMIT_{limit.upper()}": "1000000/minute" for limit in LimitClass}
     patience = {"REFRESH_GRACE_SECONDS": "1", "SIGN_IN_FAILURES_PER_ADDRESS": str(FAILURES)}
     return kept | limits | {f"{PREFIX}{name}": value for name, value in patience.items()}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test may be the one that starts a platform, or plays a demo; what hangs ends yet."""
+    for item in items:
+        if PLATFORM_TESTS in item.nodeid and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -68,9 +68,16 @@ class Shop:
         return stock["on_hand"], stock["reserved"]
 
     async def ship(self, order_id: str) -> Answer:
-        """Hand the parcel over, as its packer does."""
+        """Hand the parcel over, as its packer does once there is one to hand over."""
         body = {"carrier": "DHL", "tracking": f"TRACK-{order_id[:8]}"}
-        return await self.staff.call("POST", f"/v1/fulfilments/{order_id}/ship", body)
+        answers: list[Answer] = []
+
+        async def is_opened() -> bool:
+            answers.append(await self.staff.call("POST", f"/v1/fulfilments/{order_id}/ship", body))
+            return answers[-1].status != 404
+
+        await until(is_opened)
+        return answers[-1]
 
     async def deliver(self, order_id: str) -> Answer:
         return await self.staff.call("POST", f"/v1/fulfilments/{order_id}/deliver")

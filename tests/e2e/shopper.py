@@ -107,6 +107,14 @@ class Shopper:
         items = (await self.get(f"/v1/carts/{cart}")).body["items"]
         return {item["sku"]: item["quantity"] for item in items}
 
+    async def finds(self, cart: str, quantities: dict[str, int]) -> None:
+        """Return once the cart holds just this: it hears of its purchase, which is only hurried up."""
+
+        async def holds() -> bool:
+            return await self.quantities(cart) == quantities
+
+        await until(holds)
+
     async def buy(self, cart: str, key: str | None = None, *, card: str = "tok_ok", **changes: Any) -> Answer:
         """Send one checkout, once."""
         body = purchase(cart, payment_method={"token": card}, **changes)
@@ -134,6 +142,17 @@ class Shopper:
         """The signed-in shopper's newest orders."""
         items: list[dict[str, Any]] = (await self.get("/v1/orders?limit=100")).body["items"]
         return items
+
+    async def newest_order(self) -> str:
+        """The id of the order that was placed last, as soon as there is one, however far it has come."""
+        found: list[str] = []
+
+        async def placed() -> bool:
+            found[:] = [order["id"] for order in await self.orders()]
+            return bool(found)
+
+        await until(placed)
+        return found[0]
 
     async def running_order(self) -> str:
         """The id of the order that the shopper is waiting for, as soon as it is there."""

@@ -38,11 +38,7 @@ async def test_a_purchase_leaves_the_cart_without_what_was_bought(shop: Shop) ->
     sku, customer = await shop.sells(), await shop.customer()
     await customer.put("mine", sku, 2)
     assert (await customer.see_through("mine")).status == 201
-
-    async def settled() -> bool:
-        return await customer.quantities("mine") == {}
-
-    await until(settled)
+    await customer.finds("mine", {})
     await customer.put("mine", sku, 1)
     assert (await customer.see_through("mine")).status == 201
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.embedded.ports import free_port
 from runtime.embedded.probes import HOST
-from tests.e2e.conftest import POLL_SECONDS, READY_SECONDS, Platform, clean_environment
+from tests.e2e.conftest import COMMAND_SECONDS, POLL_SECONDS, READY_SECONDS, Platform, clean_environment
+from tests.ports import free_port
 
 
 def processes_of(data: Path) -> list[str]:
@@ -116,7 +116,7 @@ def test_a_platform_that_runs_already_is_used_and_left_running(platform: Platfor
         run = platform.run("demo", "--exit")
         assert run.returncode == 0, run.stdout + run.stderr
 
-    assert platform.status()["ready"]
+    platform.wait_ready()
 
 
 def test_what_cannot_be_verified_is_said_and_is_the_exit_code(server_folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_cannot_be_verified_is_said_and_is_the_exit_code(server_folder: Pat
         env=clean_environment() | settings,
         capture_output=True,
         text=True,
-        timeout=READY_SECONDS * 2,
+        timeout=COMMAND_SECONDS,
         check=False,
     )
 
@@ -151,7 +151,7 @@ def staying(platform: Platform, output: Path) -> Iterator[subprocess.Popen[bytes
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + READY_SECONDS * 2
+        deadline = time.monotonic() + COMMAND_SECONDS
         while "stays up" not in (said := output.read_text()):
             assert demo.poll() is None, said
             assert time.monotonic() < deadline, said
@@ -167,7 +167,7 @@ def test_without_exit_it_stays_up_until_ctrl_c(server_folder: Path) -> None:
     output = server_folder / "demo-stays.log"
 
     with staying(platform, output) as demo:
-        assert platform.status()["ready"]
+        platform.wait_ready()
         demo.send_signal(signal.SIGINT)
         code = demo.wait(READY_SECONDS)
 

@@ -53,7 +53,7 @@ async def test_a_cancel_that_races_the_confirmation_ends_one_way(shop: Shop) -> 
         customer = await shop.customer()
         await customer.put("mine", sku, 1)
         buying = asyncio.create_task(customer.see_through("mine"))
-        order_id = await customer.running_order()
+        order_id = await customer.newest_order()
         cancel = await customer.call("POST", f"/v1/checkouts/{order_id}/cancel")
         bought = await buying
         stands = bought.status == 201

@@ -1,14 +1,23 @@
 """Looking around and filling carts, through the gateway."""
 
+from typing import Any
+
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PRICE, euros
+from tests.polling import until
 
 
 async def test_an_article_is_found_with_what_is_left_of_it(shop: Shop) -> None:
     sku = await shop.sells(on_hand=4)
     guest = shop.guest
 
-    by_slug = (await guest.get(f"/v1/products/{sku.lower()}")).body
+    by_slug: dict[str, Any] = {}
+
+    async def is_counted() -> bool:
+        by_slug.update((await guest.get(f"/v1/products/{sku.lower()}")).body)
+        return by_slug["variants"][0]["available"] is not None
+
+    await until(is_counted)
     by_id = (await guest.get(f"/v1/products/{by_slug['id']}")).body
     found = (await guest.get(f"/v1/products?q={sku}&category=e2e&min_price={PRICE}&max_price={PRICE}")).body
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.gateway.edge_door import Edge, StrictService, edge_before
+from tests.gateway.edge_door import Brief, Edge, StrictService, edge_before
 from tests.gateway.fake_temporal_ui import FakeUi
 from tests.gateway.stand import Upstream, gateway_before, settings
 from tests.gateway.temporal_ui_door import Door, Opened, door_before
@@ -32,7 +32,7 @@ async def client(upstream_url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture(scope="module")
 async def open_edge() -> AsyncIterator[Edge]:
-    async with edge_before(StrictService()) as edge:
+    async with edge_before(StrictService(), Brief) as edge:
         yield edge
 
 

@@ -31,7 +31,7 @@ class Holding:
 
 
 def _start(settings: Settings) -> None:
-    serve(Holding(), settings, default_port=0)
+    serve(Holding(), settings, default_port=0, max_request_seconds=60)
 
 
 if __name__ == "__main__":

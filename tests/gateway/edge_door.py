@@ -26,16 +26,24 @@ from contracts.errors import DomainError
 from contracts.topology import SERVICES
 from tests.http_server import serving
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 LIMIT = 4_000_000
 LONG_BODY = b"0123456789abcdef" * 4_096
+
+
+class Brief(EdgeProtocol):
+    """A connection that ends with its last answer, and waits for everything else."""
+
+    patience: ClassVar[Patience] = Patience(
+        head=60.0, idle=0.1, body=60.0, answer=60.0, linger=60.0, look=0.02
+    )
 
 
 class Hasty(EdgeProtocol):
     """A connection that loses its patience within a test's time."""
 
     patience: ClassVar[Patience] = Patience(
-        head=0.4, idle=0.1, body=0.4, answer=0.5, linger=0.3, look=0.02, answer_bytes_per_second=100_000
+        head=0.4, idle=0.1, body=0.4, answer=0.5, linger=60.0, look=0.02, answer_bytes_per_second=100_000
     )
 
 
@@ -126,12 +134,12 @@ class Door:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        exchange = Exchange(scope)
+        exchange = Exchange(scope, self._addresses.of(scope))
         try:
-            head = RequestHead(scope, self._addresses.of(scope))
+            head = RequestHead(scope, exchange.address)
             refuse_ambiguous(scope["raw_path"])
             route = self._table.match(exchange.method, scope["path"])
-            client = Client(receive, has_body=head.has_body, max_body_bytes=LIMIT)
+            client = Client(receive, head, max_body_bytes=LIMIT)
             await self._proxy.forward(exchange, route, head, client, send)
         except ClientLeft:
             pass
@@ -166,13 +174,13 @@ class Edge:
 
 
 @asynccontextmanager
-async def edge_before(service: StrictService) -> AsyncIterator[Edge]:
+async def edge_before(service: StrictService, protocol: type[EdgeProtocol]) -> AsyncIterator[Edge]:
     server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
     service_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, aiohttp.ClientSession(auto_decompress=False) as session:
         upstreams = {one.name: Upstream(one.name, (service_url,), 64) for one in SERVICES}
-        proxy = Proxy(session, upstreams, Timeouts())
-        async with serving(Door(proxy), protocol=Hasty) as url:
+        proxy = Proxy(session, upstreams, Timeouts(connect=60.0, first_byte=60.0, total=60.0))
+        async with serving(Door(proxy), protocol=protocol) as url:
             yield Edge(int(url.rpartition(":")[2]), service)
 
 

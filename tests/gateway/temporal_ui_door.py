@@ -151,9 +151,8 @@ class Door:
             return
         assert self.ui is not None
         assert self.browsers is not None
-        exchange = Exchange(scope)
+        exchange = Exchange(scope, ADDRESS)
         self.exchanges.append(exchange)
-        exchange.address = ADDRESS
         head = RequestHead(scope, ADDRESS)
         exchange.headers.extend(self.browsers.headers(head.origin, authenticated=bool(head.authorization)))
         try:

@@ -9,8 +9,19 @@ from starlette.types import Receive, Scope, Send
 from api.problems import problem_response
 from cli.status import breakers_of
 from contracts.errors import Unavailable
-from tests.gateway.stand import NOBODY, Handler, Upstream, gateway_before, problem_of, settings
-from tests.gateway_peers import answer
+from tests.gateway.stand import (
+    ISSUER,
+    NOBODY,
+    Handler,
+    TooSlow,
+    Upstream,
+    gateway_before,
+    given_time,
+    problem_of,
+    raw_answer,
+    settings,
+)
+from tests.gateway_peers import answer, bearer
 from tests.polling import until
 
 SUSPENDED = (503, "gateway.upstream_suspended")
@@ -79,6 +90,29 @@ async def test_a_service_beside_one_that_fails_is_asked(
     assert (await get(client, "/v1/carts/x"))[0] == 200
 
 
+async def test_while_it_is_open_nobodys_body_is_waited_for(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    upstream.handle = answers(500)
+    for _ in range(CALLS):
+        await get(client, "/v1/carts/x")
+    head = b"POST /v1/carts HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n\r\n"
+    told = await raw_answer(client, head)
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert SUSPENDED[1].encode() in told
+
+
+async def test_what_the_staff_cannot_do_while_it_is_open_is_not_written_down(
+    client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    upstream.handle = answers(500)
+    await statuses(client, CALLS)
+    headers = bearer(ISSUER.token(roles=["staff"], sub="staff-1"))
+    async with client.delete("/v1/products/moka", headers=headers) as response:
+        assert await problem_of(response) == SUSPENDED
+    assert not upstream.noted
+
+
 async def test_a_service_that_takes_too_long_fails(upstream: Upstream, upstream_url: str) -> None:
     upstream.handle = upstream.hang
     async with gateway_before(settings(upstream_url), total=0.2) as client:
@@ -113,11 +147,16 @@ async def test_a_service_that_stalls_in_the_middle_of_its_answers_fails(
         await breaks_off(scope, receive, send)
         await upstream.hang(scope, receive, send)
 
+    async def all_are_cut(seconds: float) -> None:
+        async with gateway_before(settings(upstream_url), total=seconds) as client:
+            cut = await asyncio.gather(*(get(client) for _ in range(CALLS)), return_exceptions=True)
+            if any(isinstance(answer, tuple) and answer[0] == 504 for answer in cut):
+                raise TooSlow
+            assert {type(error) for error in cut} == {aiohttp.ClientPayloadError}
+            await assert_suspended(client)
+
     upstream.handle = stalls
-    async with gateway_before(settings(upstream_url), total=0.3) as client:
-        cut = await asyncio.gather(*(get(client) for _ in range(CALLS)), return_exceptions=True)
-        assert {type(error) for error in cut} == {aiohttp.ClientPayloadError}
-        await assert_suspended(client)
+    await given_time(all_are_cut)
 
 
 async def test_a_service_whose_answers_end_well_does_not_fail(

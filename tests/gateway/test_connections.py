@@ -8,11 +8,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from api.gateway.occupancy import TOLD_AT_ONCE
+from api.gateway.patience import Patience
 from tests.gateway.raw_requests import get
 from tests.gateway.stand import gateway_before, settings
 from tests.polling import until
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
+# No connection is closed for having been slow.
+PATIENT = Patience(head=60.0, idle=60.0, linger=60.0)
 REFUSED = "micromart_gateway_connections_refused_total"
 
 
@@ -62,7 +65,8 @@ class Entrance:
 
 @asynccontextmanager
 async def entrance(upstream_url: str, **changes: str) -> AsyncIterator[Entrance]:
-    async with gateway_before(settings(upstream_url, **changes)) as client, AsyncExitStack() as stack:
+    configured = settings(upstream_url, **changes)
+    async with gateway_before(configured, patience=PATIENT) as client, AsyncExitStack() as stack:
         assert client._base_url is not None
         assert client._base_url.port is not None
         yield Entrance(client._base_url.port, stack)

@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from contracts.identity import DRAINING_HEADER
-from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX
 from tests.polling import until
+from tests.ports import free_port
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,15 @@ from api.gateway.app import Gateway
 from api.inventory.app import inventory_app
 from contracts.auth import Scope
 from contracts.identity import Role
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from services.auth.factory import open_accounts
 from tests.conftest import FreshDatabase, Servers
 from tests.http_server import serving
 from tests.polling import until
+from tests.ports import free_port
 
 KEYS, TRAIL = "/v1/admin/api-keys", "/v1/admin/staff-actions"
 ADMIN = {"email": "grace@example.com", "password": "correct horse battery"}
-# Once it is revoked.
-REFUSED_WITHIN_SECONDS = 5.0
 
 Code = tuple[int, str | None]
 
@@ -134,7 +132,7 @@ async def test_a_revoked_key_is_soon_refused(edge: Edge) -> None:
     async def is_refused() -> bool:
         return await edge.code("PUT", stock, made["key"], {"on_hand": 3}) == (401, "auth.api_key_invalid")
 
-    await until(is_refused, within=REFUSED_WITHIN_SECONDS)
+    await until(is_refused)
 
 
 async def test_what_a_key_does_is_in_the_trail_with_its_end(edge: Edge) -> None:

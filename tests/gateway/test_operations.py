@@ -11,7 +11,6 @@ import aiohttp
 from starlette.types import Receive, Scope, Send
 
 from contracts.topology import SERVICES
-from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX
 from tests.gateway.stand import (
     NOBODY,
@@ -23,6 +22,7 @@ from tests.gateway.stand import (
 )
 from tests.gateway_peers import answer
 from tests.polling import until
+from tests.ports import free_port
 
 
 async def test_the_documents_tell_of_every_service_that_answers(
@@ -86,7 +86,7 @@ async def test_the_process_serves_and_ends(upstream: Upstream, upstream_url: str
             async with client.get("/v1/products/moka", headers=headers) as response:
                 assert response.headers["x-request-id"] == "mine-1"
         process.send_signal(signal.SIGTERM)
-        output, _ = await asyncio.wait_for(process.communicate(), 10)
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
     finally:
         if process.returncode is None:
             process.kill()

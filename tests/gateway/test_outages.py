@@ -10,8 +10,10 @@ from starlette.types import Receive, Scope, Send
 from tests.gateway.stand import (
     ISSUER,
     NOBODY,
+    TooSlow,
     Upstream,
     gateway_before,
+    given_time,
     has_arrived,
     is_left,
     problem_of,
@@ -32,13 +34,22 @@ async def test_a_service_that_is_down_is_told_as_such(upstream_url: str) -> None
 
 
 async def test_a_service_that_takes_too_long_is_told_as_such(upstream: Upstream, upstream_url: str) -> None:
+    async def is_told(seconds: float) -> None:
+        async with (
+            gateway_before(settings(upstream_url), total=seconds) as client,
+            client.get("/v1/products") as response,
+        ):
+            assert await problem_of(response) == (504, "gateway.upstream_timeout")
+            if not upstream.requests:
+                raise TooSlow
+
     upstream.handle = upstream.hang
-    async with (
-        gateway_before(settings(upstream_url), total=0.3) as client,
-        client.get("/v1/products") as response,
-    ):
-        assert await problem_of(response) == (504, "gateway.upstream_timeout")
-    await until(lambda: is_left(upstream))
+
+    async def all_are_left() -> bool:
+        return upstream.left == len(upstream.requests)
+
+    await given_time(is_told)
+    await until(all_are_left)
 
 
 async def test_a_checkout_may_take_longer_than_other_requests(upstream: Upstream, upstream_url: str) -> None:

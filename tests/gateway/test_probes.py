@@ -14,7 +14,7 @@ from api.gateway.connection import EdgeProtocol
 from api.gateway.proxy import Proxy, Timeouts
 from api.gateway.upstreams import Upstream as Asked
 from tests.gateway.edge_door import Door
-from tests.gateway.stand import Handler, Upstream, problem_of
+from tests.gateway.stand import NOBODY, Handler, TooSlow, Upstream, given_time, problem_of
 from tests.gateway_peers import answer
 from tests.http_server import serving
 from tests.polling import until
@@ -57,7 +57,7 @@ async def probed(url: str, **timeouts: float) -> AsyncIterator[Probed]:
 
 @pytest.fixture
 async def before(upstream_url: str) -> AsyncIterator[Probed]:
-    async with probed(upstream_url, total=2.0) as before:
+    async with probed(upstream_url, total=60.0) as before:
         yield before
 
 
@@ -115,12 +115,23 @@ async def test_a_probe_that_breaks_off_opens_it_again(before: Probed, upstream: 
     assert before.state() is State.OPEN
 
 
-async def test_a_probe_that_stalls_opens_it_again(upstream: Upstream, upstream_url: str) -> None:
-    upstream.handle = begins(upstream.hang)
-    async with probed(upstream_url, total=0.2) as before:
-        with pytest.raises(aiohttp.ClientPayloadError):
-            await before.get()
+async def test_a_probe_that_reaches_nobody_is_told_so_and_not_that_it_was_not_tried() -> None:
+    async with probed(NOBODY) as before, before.client.get(PATH) as response:
+        assert await problem_of(response) == (503, "gateway.upstream_unavailable")
         assert before.state() is State.OPEN
+
+
+async def test_a_probe_that_stalls_opens_it_again(upstream: Upstream, upstream_url: str) -> None:
+    async def opens_it(seconds: float) -> None:
+        async with probed(upstream_url, total=seconds) as before, before.client.get(PATH) as response:
+            if response.status == 504:
+                raise TooSlow
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+            assert before.state() is State.OPEN
+
+    upstream.handle = begins(upstream.hang)
+    await given_time(opens_it)
 
 
 async def test_a_client_that_leaves_in_the_middle_gives_its_place_back(
@@ -158,14 +169,19 @@ async def test_a_client_that_does_not_take_its_answer_gives_its_place_back(
         return await never
 
     async def takes_no_piece(message: Message) -> None:
+        if message.get("status") == 504:
+            raise TooSlow
         if message.get("body") and message.get("more_body"):
             await stays()
 
-    upstream.handle = begins(upstream.hang)
-    async with probed(upstream_url, total=0.2) as before:
-        for _ in range(MORE_THAN_PROBES):
-            await before.door(scope, stays, takes_no_piece)
-        await assert_it_closes(before, upstream)
+    async def gives_its_place_back(seconds: float) -> None:
+        upstream.handle = begins(upstream.hang)
+        async with probed(upstream_url, total=seconds) as before:
+            for _ in range(MORE_THAN_PROBES):
+                await before.door(scope, stays, takes_no_piece)
+            await assert_it_closes(before, upstream)
+
+    await given_time(gives_its_place_back)
 
 
 async def test_streams_of_events_hold_no_place(before: Probed, upstream: Upstream) -> None:

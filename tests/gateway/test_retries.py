@@ -8,11 +8,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from contracts.identity import DRAINING_HEADER
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from tests.gateway.stand import NOBODY, Upstream, gateway_before, pieces, problem_of, settings
 from tests.gateway_peers import answer
 from tests.http_server import serving
+from tests.ports import free_port
 
 PURCHASE = {"idempotency-key": "mine-1"}
 

@@ -90,7 +90,10 @@ class Beside(RuleBasedStateMachine):
         """One request that was let through, or none, as the model has it."""
         wait = self._wait_in_the_model()
         if wait is None:
+            self.breaker.check()
             return [(Once(self.breaker.admit()), self.stay)]
+        with pytest.raises(UpstreamSuspended):
+            self.breaker.check()
         assert opened(self.breaker) == wait
         return []
 

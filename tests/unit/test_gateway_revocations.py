@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.gateway.errors import EndedSessionsUnknown
-from api.gateway.revocations import OVERLAP, Revocations
+from api.gateway.revocations import FETCH_SECONDS, OVERLAP, POLL_SECONDS, Revocations
 from contracts.auth import ENDED_SESSIONS_KEPT_SECONDS, EndedSession, EndedSessions
 from contracts.errors import Kind, Refusal, Refused, Unavailable
 
@@ -81,6 +81,10 @@ async def test_what_ends_later_is_heard(auth: Auth) -> None:
     auth.end("one")
     await auth.pass_time(1)
     assert (auth.edge.is_ended("one"), auth.edge.is_ended("another")) == (True, False)
+
+
+def test_however_slowly_auth_answers_an_end_is_heard_of_within_five_seconds() -> None:
+    assert POLL_SECONDS + 2 * FETCH_SECONDS <= 5
 
 
 async def test_whoever_has_no_session_has_none_that_ended(auth: Auth) -> None:

@@ -46,27 +46,26 @@ def inside() -> float | None:
 
 def test_a_full_service_gets_no_more() -> None:
     bulkhead = Bulkhead(SERVICE, 2)
-    bulkhead.enter()
-    bulkhead.enter()
-    with pytest.raises(UpstreamOverloaded) as refused:
-        bulkhead.enter()
-    assert (refused.value.code, refused.value.retry_after) == ("gateway.upstream_overloaded", 1)
-    assert inside() == 2
+    with bulkhead, bulkhead:
+        with pytest.raises(UpstreamOverloaded) as refused, bulkhead:
+            pass
+        assert (refused.value.code, refused.value.retry_after) == ("gateway.upstream_overloaded", 1)
+        assert inside() == 2
 
 
 def test_a_place_that_was_left_is_free() -> None:
     bulkhead = Bulkhead(SERVICE, 1)
     for _ in range(3):
-        bulkhead.enter()
-        bulkhead.leave()
+        with bulkhead:
+            pass
     assert inside() == 0
 
 
 def test_what_was_shed_is_counted() -> None:
     name, labels = "micromart_gateway_upstream_shed_total", {"upstream": SERVICE}
     before = REGISTRY.get_sample_value(name, labels) or 0
-    with pytest.raises(UpstreamOverloaded):
-        Bulkhead(SERVICE, 0).enter()
+    with pytest.raises(UpstreamOverloaded), Bulkhead(SERVICE, 0):
+        pass
     assert REGISTRY.get_sample_value(name, labels) == before + 1
 
 

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from contracts.errors import Kind, Refusal, Refused, Unavailable
 from contracts.problems import Problem
-from runtime.embedded.ports import free_port
 from runtime.http_client import LARGEST_ANSWER_BYTES, ServiceClient
 from runtime.service_identity import ServiceProof, UnknownService
 from tests.http_server import serving
+from tests.ports import free_port
 
 SECRET = "a secret of the tests"
 PATH = "/internal/carts/the-only-key-to-a-guests-cart"
