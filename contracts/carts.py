@@ -6,12 +6,16 @@ histories, events and logs know a cart by its `cart_ref`, which is also what the
 
 import hashlib
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events import EventData
 from contracts.inventory import StockLine
 from contracts.money import Currency, Money, Quantity, Sku
+
+# A cart as a request names it: by its id, or as `mine`.
+CartId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 def cart_ref_of(cart_id: str) -> str:

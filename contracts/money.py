@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=999)]
+MAX_QUANTITY = 999
+Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
 # A sku as it is stored and told: there may be older ones that end in a dot.
 Sku = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["KIT-MOKA-3"])]
 # A sku as it is sent to us: the gateway refuses paths in which something ends in a dot.

@@ -35,7 +35,6 @@ class PaymentState(StrEnum):
     PENDING = "pending"
     ACTION_REQUIRED = "action_required"
     AUTHORIZED = "authorized"
-    DECLINED = "declined"
     PAID = "paid"
     CAPTURE_FAILED = "capture_failed"
     PARTIALLY_REFUNDED = "partially_refunded"
@@ -63,21 +62,22 @@ REFUND_WORKFLOW = "RefundOrder"
 
 
 class CancelOrder(BaseModel):
-    """What the workflow is given that cancels a confirmed order."""
+    """What the workflow is given that cancels a confirmed order; what was refused may be attempted again."""
 
     model_config = ConfigDict(frozen=True)
 
     order_id: str
     total: Money
+    attempt: int = 1
     traceparent: str | None = None
 
     @property
     def workflow_id(self) -> str:
-        return cancellation_id_of(self.order_id)
+        return cancellation_id_of(self.order_id, self.attempt)
 
 
-def cancellation_id_of(order_id: str) -> str:
-    return f"cancel-{order_id}"
+def cancellation_id_of(order_id: str, attempt: int = 1) -> str:
+    return f"cancel-{order_id}" if attempt == 1 else f"cancel-{order_id}-{attempt}"
 
 
 class RefundOrder(BaseModel):
@@ -103,6 +103,7 @@ class RefuseCancellation(Command):
     """The order's parcel cannot be stopped any more: the order goes on."""
 
     refusal: Refusal
+    attempt: int = 1
 
 
 class FinishCancellation(Command):

@@ -1,17 +1,13 @@
 """What makes a parcel's workflow certain: none waits alone because somebody died."""
 
-import asyncio
 from datetime import timedelta
 
-from contracts.errors import DomainError
 from runtime.clock import Clock, utc_now
-from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.fulfilment.service import FulfilmentService
 from services.fulfilment.shipment import Shipment
+from workers.rounds import Round, again_and_again
 from workflows.fulfilments import Fulfilments
-
-log = get_logger(__name__)
 
 # A parcel waits for days: whether its workflow is still there need not be asked more often.
 PATROL = timedelta(minutes=10)
@@ -41,24 +37,19 @@ class FulfilmentReconciler:
 
     async def run(self) -> None:
         """Look again and again, for as long as the worker lives; an outage only delays it."""
-        while True:
-            try:
-                await self.look()
-            except DomainError as error:
-                log.warning("reconciling is delayed", reason=str(error))
-            await asyncio.sleep(self._hurry.total_seconds())
+        await again_and_again("reconciling", self.look, self._hurry.total_seconds())
 
     async def look(self) -> int:
         """Go once through all shipments that nobody has seen to for too long; answers how many there were."""
-        seen, now = 0, self._clock()
+        this_round, now = Round("reconciling"), self._clock()
         while page := await self._fulfilment.unattended(
             hurried_before=now - self._hurry, patrolled_before=now - self._patrol
         ):
             for shipment in page:
-                await self._attend(shipment)
+                await this_round.serve(shipment.order_id, self._attend(shipment))
+            # What could not be served has had its turn, too: else it would be on every page.
             await self._fulfilment.attended(page)
-            seen += len(page)
-        return seen
+        return this_round.end()
 
     async def _attend(self, shipment: Shipment) -> None:
         """Wake it where there is news; else only make sure that it runs: its history stays short."""

@@ -8,8 +8,9 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from services.orders.changes import OrderChanges
 from services.orders.order import Order
+from services.orders.refund import Refund
 from services.orders.service import OrdersService
-from workers.rounds import again_and_again
+from workers.rounds import Round, again_and_again
 from workflows.checkouts import Checkouts, Start
 from workflows.order_changes import OrderChangeWorkflows
 
@@ -34,14 +35,13 @@ class Reconciler:
 
     async def look(self) -> int:
         """Go once through all unfinished orders that are old enough; answers how many there were."""
-        seen = 0
+        this_round = Round("reconciling")
         after = None
         while page := await self._orders.unfinished(older_than=timedelta(seconds=self._pause), after=after):
             for order in page:
-                await self._reconcile(order)
+                await this_round.serve(order.id, self._reconcile(order))
             after = (page[-1].created_at, page[-1].id)
-            seen += len(page)
-        return seen
+        return this_round.end()
 
     async def _reconcile(self, order: Order) -> None:
         checkout = order.checkout(self._time_limit)
@@ -70,22 +70,27 @@ class ChangesReconciler:
 
     async def look(self) -> int:
         """Go once through all that is old enough; answers how many changes there were."""
-        return await self._cancellations() + await self._refunds()
+        this_round = Round("reconciling")
+        await self._cancellations(this_round)
+        await self._refunds(this_round)
+        return this_round.end()
 
-    async def _cancellations(self) -> int:
-        seen, after, age = 0, None, timedelta(seconds=self._pause)
+    async def _cancellations(self, this_round: Round) -> None:
+        after, age = None, timedelta(seconds=self._pause)
         while page := await self._changes.cancellations_to_make(older_than=age, after=after):
             for order in page:
-                await self._workflows.cancel(order.cancellation())
+                await this_round.serve(order.id, self._cancel(order))
             after = (page[-1].created_at, page[-1].id)
-            seen += len(page)
-        return seen
 
-    async def _refunds(self) -> int:
-        seen, after, age = 0, None, timedelta(seconds=self._pause)
+    async def _refunds(self, this_round: Round) -> None:
+        after, age = None, timedelta(seconds=self._pause)
         while page := await self._changes.refunds_to_make(older_than=age, after=after):
             for refund in page:
-                await self._workflows.refund(refund.order(traceparent=None))
+                await this_round.serve(refund.order_id, self._refund(refund))
             after = (page[-1].created_at, page[-1].id)
-            seen += len(page)
-        return seen
+
+    async def _cancel(self, order: Order) -> None:
+        await self._workflows.cancel(order.cancellation())
+
+    async def _refund(self, refund: Refund) -> None:
+        await self._workflows.refund(refund.order(traceparent=None))

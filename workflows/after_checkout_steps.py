@@ -3,8 +3,6 @@
 The other services' steps are remote, on their own queues; the orders service's own are local activities.
 """
 
-from datetime import timedelta
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -26,9 +24,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.payments import GiveBackPayment, RefundPayment
     from contracts.topology import TaskQueue
-    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
-
-ATTEMPT_LIMIT = timedelta(seconds=10)
+    from workflows.saga import PERSISTENT_RETRIES
+    from workflows.steps import local_step, remote_step
 
 
 class CancelSteps:
@@ -36,64 +33,60 @@ class CancelSteps:
 
     def __init__(self, order: CancelOrder) -> None:
         self._order_id = order.order_id
+        self._attempt = order.attempt
         self._traceparent = order.traceparent
 
     async def stop_shipment(self) -> StepDone:
         """Ask the arbiter, the shipment's row: it refuses once the parcel is being shipped."""
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.FULFILMENT,
             FulfilmentActivities.stop,
             StopShipment(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.FULFILMENT,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="stop the parcel, unless it is being shipped",
+            "stop the parcel, unless it is being shipped",
         )
 
     async def give_back_payment(self) -> StepDone:
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.PAYMENTS,
             PaymentsActivities.give_back,
             GiveBackPayment(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.PAYMENTS,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary="let go of what is held, or refund what was taken",
+            "let go of what is held, or refund what was taken",
+            PERSISTENT_RETRIES,
         )
 
     async def release_stock(self) -> StepDone:
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.INVENTORY,
             InventoryActivities.release,
             ReleaseStock(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.INVENTORY,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary="give the held units back",
+            "give the held units back",
+            PERSISTENT_RETRIES,
         )
 
     async def refuse(self, refusal: Refusal) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrderChangesActivities.refuse_cancellation,
-            RefuseCancellation(order_id=self._order_id, traceparent=self._traceparent, refusal=refusal),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="too late: the order goes on",
+            RefuseCancellation(
+                order_id=self._order_id,
+                traceparent=self._traceparent,
+                refusal=refusal,
+                attempt=self._attempt,
+            ),
+            "too late: the order goes on",
         )
 
     async def finish(self) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrderChangesActivities.finish_cancellation,
             FinishCancellation(order_id=self._order_id, traceparent=self._traceparent),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="parcel, money and stock are settled: the order is cancelled",
+            "parcel, money and stock are settled: the order is cancelled",
         )
 
     async def call_operator(self, detail: str) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrdersActivities.call_operator,
             CallOperator(order_id=self._order_id, traceparent=self._traceparent, detail=detail),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="mark the order for an operator",
+            "mark the order for an operator",
         )
 
 
@@ -105,7 +98,8 @@ class RefundSteps:
 
     async def refund_payment(self) -> StepDone:
         refund = self._refund
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.PAYMENTS,
             PaymentsActivities.refund,
             RefundPayment(
                 order_id=refund.order_id,
@@ -113,15 +107,13 @@ class RefundSteps:
                 amount=refund.amount,
                 key=refund.refund_id,
             ),
-            task_queue=TaskQueue.PAYMENTS,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary=f"give {refund.amount} back to the card",
+            f"give {refund.amount} back to the card",
+            PERSISTENT_RETRIES,
         )
 
     async def settle(self, refusal: Refusal | None) -> None:
         refund = self._refund
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrderChangesActivities.settle_refund,
             SettleRefund(
                 order_id=refund.order_id,
@@ -129,14 +121,12 @@ class RefundSteps:
                 refund_id=refund.refund_id,
                 refusal=refusal,
             ),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="store how it went",
+            "store how it went",
         )
 
     async def call_operator(self, detail: str) -> None:
         refund = self._refund
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrderChangesActivities.call_operator_for_refund,
             CallOperatorForRefund(
                 order_id=refund.order_id,
@@ -144,7 +134,5 @@ class RefundSteps:
                 refund_id=refund.refund_id,
                 detail=detail,
             ),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="mark the refund for an operator",
+            "mark the refund for an operator",
         )

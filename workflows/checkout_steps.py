@@ -3,8 +3,6 @@
 The other services' steps are remote, on their own queues; the orders service's own are local activities.
 """
 
-from datetime import timedelta
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -27,9 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.inventory import ReleaseStock, ReserveStock
     from contracts.payments import AuthorizationDone, AuthorizePayment, VoidPayment
     from contracts.topology import TaskQueue
-    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
-
-ATTEMPT_LIMIT = timedelta(seconds=10)
+    from workflows.saga import PERSISTENT_RETRIES
+    from workflows.steps import local_step, remote_step
 
 
 class CheckoutSteps:
@@ -42,27 +39,25 @@ class CheckoutSteps:
 
     async def reserve_stock(self) -> StepDone:
         lines = self._checkout.lines
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.INVENTORY,
             InventoryActivities.reserve,
             ReserveStock(order_id=self._order_id, traceparent=self._traceparent, lines=lines),
-            task_queue=TaskQueue.INVENTORY,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary=f"hold {sum(line.quantity for line in lines)} units",
+            f"hold {sum(line.quantity for line in lines)} units",
         )
 
     async def release_stock(self) -> StepDone:
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.INVENTORY,
             InventoryActivities.release,
             ReleaseStock(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.INVENTORY,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary="undo: give the held units back",
+            "undo: give the held units back",
+            PERSISTENT_RETRIES,
         )
 
     async def authorize_payment(self) -> AuthorizationDone:
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.PAYMENTS,
             PaymentsActivities.authorize,
             AuthorizePayment(
                 order_id=self._order_id,
@@ -70,73 +65,57 @@ class CheckoutSteps:
                 amount=self._checkout.total,
                 token=self._checkout.payment_token,
             ),
-            task_queue=TaskQueue.PAYMENTS,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary=f"hold {self._checkout.total} on the card",
+            f"hold {self._checkout.total} on the card",
         )
 
     async def void_payment(self) -> StepDone:
-        return await workflow.execute_activity_method(
+        return await remote_step(
+            TaskQueue.PAYMENTS,
             PaymentsActivities.void,
             VoidPayment(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.PAYMENTS,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary="undo: let go of what is held on the card",
+            "undo: let go of what is held on the card",
+            PERSISTENT_RETRIES,
         )
 
     async def confirm_order(self) -> StepDone:
-        return await workflow.execute_local_activity_method(
+        return await local_step(
             OrdersActivities.confirm,
             ConfirmOrder(order_id=self._order_id, traceparent=self._traceparent),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="the pivot: the order is final",
+            "the pivot: the order is final",
         )
 
     async def await_action(self, action_url: str) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrdersActivities.await_action,
             AwaitAction(order_id=self._order_id, traceparent=self._traceparent, action_url=action_url),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="show the buyer where to act",
+            "show the buyer where to act",
         )
 
     async def may_undo(self, reason: Refusal) -> UndoVerdict:
         """Ask the arbiter, the order's row: a confirmed order goes forward whatever the reason."""
-        return await workflow.execute_local_activity_method(
+        return await local_step(
             OrdersActivities.begin_undo,
             BeginUndo(order_id=self._order_id, traceparent=self._traceparent, refusal=reason),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="may this checkout be undone?",
+            "may this checkout be undone?",
         )
 
     async def end_undone(self, steps: tuple[Step, ...]) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrdersActivities.end_undone,
             EndUndone(order_id=self._order_id, traceparent=self._traceparent, steps=steps),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="money and stock are back: the order ends",
+            "money and stock are back: the order ends",
         )
 
     async def close(self, steps: tuple[Step, ...]) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrdersActivities.close,
             CloseCheckout(order_id=self._order_id, traceparent=self._traceparent, steps=steps),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="store how it went",
+            "store how it went",
         )
 
     async def call_operator(self, detail: str) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             OrdersActivities.call_operator,
             CallOperator(order_id=self._order_id, traceparent=self._traceparent, detail=detail),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="mark the order for an operator",
+            "mark the order for an operator",
         )

@@ -34,8 +34,7 @@ from workflows.checkout import CHECKOUT_STATE, CheckoutWorkflow
 from workflows.checkout_history import CheckoutHistory
 from workflows.starting import ORDER_ID, TASK_TIMEOUT
 
-SIGNAL_TIMEOUT = timedelta(seconds=2)
-STEPS_TIMEOUT = timedelta(seconds=2)
+PATIENCE = timedelta(seconds=2)
 
 # Not an answer: too slow, Temporal away (RuntimeError: a lazy client that cannot connect), ended by hand.
 _UNDECIDED = (
@@ -58,8 +57,9 @@ class Start(StrEnum):
 class Checkouts:
     """Checkout workflows by their order's id; every call is safe to repeat."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, patience: timedelta = PATIENCE) -> None:
         self._client = client
+        self._patience = patience
 
     async def place(self, checkout: Checkout, *, wait: timedelta) -> Outcome | None:
         """Start the checkout or attach to it, and wait for its end; None when that is not known in time.
@@ -107,7 +107,7 @@ class Checkouts:
         """Interrupt the checkout's current step; False when Temporal did not hear of it."""
         try:
             handle = self._client.get_workflow_handle(workflow_id_of(order_id))
-            await handle.cancel(rpc_timeout=SIGNAL_TIMEOUT)
+            await handle.cancel(rpc_timeout=self._patience)
         except RPCError as error:
             return error.status is RPCStatusCode.NOT_FOUND
         except RuntimeError:
@@ -118,7 +118,7 @@ class Checkouts:
         """Tell the checkout that the provider has news; one that is over does not need to know."""
         try:
             await self._client.get_workflow_handle(workflow_id_of(order_id)).signal(
-                CheckoutWorkflow.payment_reported, rpc_timeout=SIGNAL_TIMEOUT
+                CheckoutWorkflow.payment_reported, rpc_timeout=self._patience
             )
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
@@ -134,11 +134,11 @@ class Checkouts:
         history = CheckoutHistory(self._client.data_converter)
         handle = self._client.get_workflow_handle(workflow_id_of(order_id))
         try:
-            async with asyncio.timeout(STEPS_TIMEOUT.total_seconds()):
-                description = await handle.describe(rpc_timeout=STEPS_TIMEOUT)
+            async with asyncio.timeout(self._patience.total_seconds()):
+                description = await handle.describe(rpc_timeout=self._patience)
                 # Read after the description, so that what has ended since is told as ended; of the same run.
                 run = self._client.get_workflow_handle(handle.id, run_id=description.run_id)
-                async for event in run.fetch_history_events(rpc_timeout=STEPS_TIMEOUT):
+                async for event in run.fetch_history_events(rpc_timeout=self._patience):
                     await history.read(event)
         except TimeoutError:
             if not history.begun:

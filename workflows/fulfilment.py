@@ -8,6 +8,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from contracts.fulfilment import WAKE, WORKFLOW, Fulfilment, ShipmentSeen, ShipmentState
     from workflows.fulfilment_steps import FulfilmentSteps
+    from workflows.progress import cell
     from workflows.refusals import is_refused, refusal_in
     from workflows.saga import NEEDS_OPERATOR, PERSISTENT_PAUSE
 
@@ -65,6 +66,8 @@ class FulfilmentWorkflow:
             refusal = refusal_in(error)
             reason = f"{refusal.code}: {refusal.detail}"
             if is_refused(error):
+                if self._failing is not None and workflow.patched("refused-is-not-failing"):
+                    self._failing = None
                 await self._steps.hold(reason)
             else:
                 await self._struggle(reason)
@@ -89,10 +92,8 @@ class FulfilmentWorkflow:
     def _show(self, parcel: ShipmentSeen) -> None:
         """Keep what became of the parcel for the Temporal UI."""
         if not self._story or self._story[-1][0] is not parcel.state:
-            reason = " ".join((parcel.reason or "").split()).replace("|", r"\|")
-            self._story.append(
-                (parcel.state, f"| {workflow.now():%Y-%m-%d %H:%M:%S} | {parcel.state} | {reason} |")
-            )
+            row = f"| {workflow.now():%Y-%m-%d %H:%M:%S} | {parcel.state} | {cell(parcel.reason)} |"
+            self._story.append((parcel.state, row))
         self._reminders = parcel.reminders
         self._tell()
 

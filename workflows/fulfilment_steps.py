@@ -3,8 +3,6 @@
 A refusal holds the parcel; what keeps failing is tried on and calls a person meanwhile.
 """
 
-from datetime import timedelta
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -22,9 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.inventory import TakeStock
     from contracts.payments import CapturePayment
     from contracts.topology import TaskQueue
-    from workflows.saga import PERSISTENT_RETRIES, STEP_RETRIES
-
-ATTEMPT_LIMIT = timedelta(seconds=10)
+    from workflows.saga import PERSISTENT_RETRIES
+    from workflows.steps import local_step, remote_step
 
 
 class FulfilmentSteps:
@@ -37,57 +34,47 @@ class FulfilmentSteps:
 
     async def look(self) -> ShipmentSeen:
         """Ask the arbiter, the shipment's row: where does the parcel stand?"""
-        return await workflow.execute_local_activity_method(
+        return await local_step(
             FulfilmentActivities.look,
             LookAtShipment(order_id=self._order_id, traceparent=self._traceparent),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="where does the parcel stand?",
+            "where does the parcel stand?",
         )
 
     async def capture_payment(self) -> None:
-        await workflow.execute_activity_method(
+        await remote_step(
+            TaskQueue.PAYMENTS,
             PaymentsActivities.capture,
             CapturePayment(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.PAYMENTS,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary="take what is held on the card",
+            "take what is held on the card",
+            PERSISTENT_RETRIES,
         )
 
     async def take_stock(self) -> None:
-        await workflow.execute_activity_method(
+        await remote_step(
+            TaskQueue.INVENTORY,
             InventoryActivities.take,
             TakeStock(order_id=self._order_id, traceparent=self._traceparent),
-            task_queue=TaskQueue.INVENTORY,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=PERSISTENT_RETRIES,
-            summary=f"{self._units} units leave the building",
+            f"{self._units} units leave the building",
+            PERSISTENT_RETRIES,
         )
 
     async def finish_shipping(self) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             FulfilmentActivities.finish_shipping,
             FinishShipping(order_id=self._order_id, traceparent=self._traceparent),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="paid and packed: the parcel is on its way",
+            "paid and packed: the parcel is on its way",
         )
 
     async def hold(self, reason: str) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             FulfilmentActivities.hold,
             HoldShipment(order_id=self._order_id, traceparent=self._traceparent, reason=reason),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary="refused: the parcel waits for a person",
+            "refused: the parcel waits for a person",
         )
 
     async def remind(self, times: int) -> None:
-        await workflow.execute_local_activity_method(
+        await local_step(
             FulfilmentActivities.remind,
             Remind(order_id=self._order_id, traceparent=self._traceparent, times=times),
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=STEP_RETRIES,
-            summary=f"the parcel still sits: reminder {times}",
+            f"the parcel still sits: reminder {times}",
         )

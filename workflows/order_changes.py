@@ -32,8 +32,9 @@ class OrderChangeWorkflows:
     has ended by itself is not: the row knows how.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, patience: timedelta = PATIENCE) -> None:
         self._client = client
+        self._patience = patience
 
     async def cancel(self, order: CancelOrder) -> None:
         """Make sure that the order's cancellation was started."""
@@ -53,7 +54,7 @@ class OrderChangeWorkflows:
 
     async def _start(self, workflow: str, given: CancelOrder | RefundOrder, summary: str) -> None:
         with suppress(WorkflowAlreadyStartedError):
-            async with _heard():
+            async with self._heard():
                 await self._client.start_workflow(
                     workflow,
                     given,
@@ -65,26 +66,25 @@ class OrderChangeWorkflows:
                     search_attributes=TypedSearchAttributes([SearchAttributePair(ORDER_ID, given.order_id)]),
                     static_summary=summary,
                     static_details=f"Order `{given.order_id}`",
-                    rpc_timeout=PATIENCE,
+                    rpc_timeout=self._patience,
                 )
 
     async def _signal(self, workflow_id: str, name: str, *words: Resolution) -> bool:
         handle = self._client.get_workflow_handle(workflow_id)
-        async with _heard():
+        async with self._heard():
             try:
-                await handle.signal(name, args=words, rpc_timeout=PATIENCE)
+                await handle.signal(name, args=words, rpc_timeout=self._patience)
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return False
                 raise
         return True
 
-
-@asynccontextmanager
-async def _heard() -> AsyncIterator[None]:
-    """Unavailable where Temporal is away or too slow. RuntimeError: a lazy client that cannot connect."""
-    try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            yield
-    except (TimeoutError, RPCError, RuntimeError) as error:
-        raise Unavailable("Temporal cannot be reached, try again") from error
+    @asynccontextmanager
+    async def _heard(self) -> AsyncIterator[None]:
+        """Unavailable where Temporal is away or too slow. RuntimeError: a lazy client that cannot connect."""
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()):
+                yield
+        except (TimeoutError, RPCError, RuntimeError) as error:
+            raise Unavailable("Temporal cannot be reached, try again") from error

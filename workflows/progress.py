@@ -54,14 +54,14 @@ class Progress:
         """The table that the Temporal UI shows as the workflow's current details."""
         rows = [
             f"| {_MARKS[step.state]} | `{step.name}` | {step.state} | {step.attempts or ''} "
-            f"| {_clock(step.started_at)} | {_clock(step.finished_at)} | {_cell(step.detail)} |"
+            f"| {_clock(step.started_at)} | {_clock(step.finished_at)} | {cell(step.detail)} |"
             for step in self.steps
         ]
         head = "| | step | state | attempts | started | finished | detail |\n|---|---|---|---|---|---|---|"
         return "\n".join([head, *rows])
 
 
-def _cell(text: str | None) -> str:
+def cell(text: str | None) -> str:
     """Text of others, kept inside its cell of the table."""
     return " ".join((text or "").split()).replace("|", r"\|")
 

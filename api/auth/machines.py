@@ -1,17 +1,13 @@
 """Machines' API keys: admins make and end them, and the gateway asks whose one is."""
 
-from typing import Annotated
+from fastapi import APIRouter, Response, status
 
-from fastapi import APIRouter, Path, Response, status
-
-from api.auth.cursors import cursor_at, position_in
 from api.auth.dependencies import TheAuth
 from api.auth.desk_views import ApiKeyView, CreateApiKey, NewApiKeyView
 from api.caller import Admin, called_by
-from api.pages import CursorParameter, Limit, Page
+from api.pages import CursorParameter, Limit, Page, cursor_behind, place_in_time
+from api.requests import PathId
 from contracts.auth import ApiKeyCheck, ApiKeyGrant
-
-KeyId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 router = APIRouter(prefix="/v1/admin/api-keys", tags=["auth"])
 internal = APIRouter(
@@ -24,9 +20,9 @@ async def list_api_keys(
     auth: TheAuth, _: Admin, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[ApiKeyView]:
     """Every key that was made, those that have ended too, newest first."""
-    found = await auth.api_keys.keys(after=position_in(cursor), limit=limit + 1)
+    found = await auth.api_keys.keys(after=place_in_time(cursor), limit=limit + 1)
     shown = found[:limit]
-    more = cursor_at(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    more = cursor_behind(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
     return Page(items=[ApiKeyView.of(key) for key in shown], next_cursor=more)
 
 
@@ -43,7 +39,7 @@ async def create_api_key(
 
 
 @router.delete("/{key_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def revoke_api_key(key_id: KeyId, auth: TheAuth, _: Admin) -> None:
+async def revoke_api_key(key_id: PathId, auth: TheAuth, _: Admin) -> None:
     """End a key: within five seconds it opens nothing. Safe to repeat."""
     await auth.api_keys.revoke(key_id)
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
-from api.auth.cursors import cursor_at, position_in
 from api.auth.dependencies import TheAuth
 from api.caller import Caller, called_by
-from api.pages import CursorParameter, Limit, Page
+from api.pages import CursorParameter, Limit, Page, cursor_behind, place_in_time
 from contracts.auth import ENDED_SESSIONS_PAGE, EndedSessions
 from contracts.identity import Identity
 from contracts.moment import Moment
@@ -49,11 +48,11 @@ async def list_sessions(
     caller: Caller, auth: TheAuth, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[SessionView]:
     """Where I am signed in, the newest first."""
-    found = await auth.sessions.open_of(caller, limit + 1, position_in(cursor))
+    found = await auth.sessions.open_of(caller, limit + 1, place_in_time(cursor))
     page = found[:limit]
     return Page(
         items=[SessionView.of(session, caller) for session in page],
-        next_cursor=cursor_at(page[-1].created_at, page[-1].id) if len(found) > limit else None,
+        next_cursor=cursor_behind(page[-1].created_at, page[-1].id) if len(found) > limit else None,
     )
 
 
@@ -84,9 +83,9 @@ async def ended_sessions(
     # A gateway that is older than pages names no limit, and would take the first page for all of them.
     if limit is None:
         return await auth.sessions.ended(after)
-    found = await auth.sessions.ended(after, limit + 1, position_in(cursor))
+    found = await auth.sessions.ended(after, limit + 1, place_in_time(cursor))
     if len(found.items) <= limit:
         return found
     items = found.items[:limit]
-    next_cursor = cursor_at(items[-1].ended_at, items[-1].session)
+    next_cursor = cursor_behind(items[-1].ended_at, items[-1].session)
     return found.model_copy(update={"items": items, "next_cursor": next_cursor})

@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Query, status
 
-from api.auth.cursors import cursor_at, position_in
 from api.auth.dependencies import TheAuth
 from api.auth.desk_views import StaffActionView
 from api.caller import Admin, called_by
-from api.pages import CursorParameter, Limit, Page
+from api.pages import CursorParameter, Limit, Page, cursor_behind, place_in_time
+from api.requests import PathId
 from contracts.auth import StaffAction, StaffActionEnded, StaffActionNoted
 from contracts.moment import Moment
 
-ActionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Actor = Annotated[
     str | None, Query(pattern=r"^[^\x00]{1,100}$", description="a user's id, `key:...` or `cli:...`")
 ]
@@ -37,10 +36,10 @@ async def list_staff_actions(
 ) -> Page[StaffActionView]:
     """What the staff did, newest first; by one actor or in one span of time if asked."""
     found = await auth.staff_actions.actions(
-        actor=actor, since=since, until=until, after=position_in(cursor), limit=limit + 1
+        actor=actor, since=since, until=until, after=place_in_time(cursor), limit=limit + 1
     )
     shown = found[:limit]
-    more = cursor_at(shown[-1].noted_at, shown[-1].id) if len(found) > limit else None
+    more = cursor_behind(shown[-1].noted_at, shown[-1].id) if len(found) > limit else None
     return Page(items=[StaffActionView.of(noted) for noted in shown], next_cursor=more)
 
 
@@ -51,7 +50,7 @@ async def note_staff_action(body: StaffAction, auth: TheAuth) -> StaffActionNote
 
 
 @internal.post("/{action_id}/outcome")
-async def end_staff_action(action_id: ActionId, body: StaffActionEnded, auth: TheAuth) -> StaffActionEnded:
+async def end_staff_action(action_id: PathId, body: StaffActionEnded, auth: TheAuth) -> StaffActionEnded:
     """Add how it ended. Safe to repeat: the first word stays."""
     await auth.staff_actions.end(action_id, body.status)
     return body

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from api.caller import OptionalCaller
+from contracts.carts import CartId
 from contracts.money import AddressableSku
 from services.carts.cart import NamedCart
 from services.carts.service import CartService
@@ -15,7 +16,7 @@ def _service(request: Request) -> CartService:
     return service
 
 
-async def _named(cart_id: Annotated[str, Path(max_length=64)], caller: OptionalCaller) -> NamedCart:
+async def _named(cart_id: Annotated[CartId, Path()], caller: OptionalCaller) -> NamedCart:
     return NamedCart(cart_id, caller.subject if caller is not None else None)
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field
 
 from api.requests import RequestBody
-from contracts.money import Money
+from contracts.carts import CartId
+from contracts.money import MAX_QUANTITY, Money
 from services.carts import rules
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class NewCart(RequestBody):
 
 
 class SetQuantity(RequestBody):
-    quantity: Annotated[int, Field(strict=True, ge=0, le=rules.MAX_QUANTITY)]
+    quantity: Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
 
 
 class MergeCart(RequestBody):
-    cart_id: Annotated[str, Field(min_length=1, max_length=64)]
+    cart_id: CartId

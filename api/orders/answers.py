@@ -36,7 +36,6 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     },
     422: {"description": "`idempotency.mismatch`, `checkout.cart_empty`, or a field is not what it must be"},
 }
-_RUNNING = (CheckoutState.RUNNING, CheckoutState.NEEDS_OPERATOR)
 
 
 class RefusedCheckout(Problem):
@@ -46,8 +45,11 @@ class RefusedCheckout(Problem):
 
 
 def is_final(order: Order) -> bool:
-    """Whether the checkout's answer can be stored: it will never be another."""
-    return order.checkout_state not in _RUNNING
+    """Whether the checkout's answer can be stored: it is over, and its steps stand in the order's row.
+
+    A confirmed one is closed a moment later, and until then it has no steps to tell.
+    """
+    return order.ended_at is not None
 
 
 def final_answer(order: Order) -> tuple[int, bytes] | None:

@@ -25,9 +25,8 @@ def orders_app(settings: Settings) -> FastAPI:
     async def open_state() -> AsyncIterator[ServiceState]:
         async with open_orders_parts(settings) as parts:
             client = await connect(settings, lazy=True)
-            running = Checkouts(client)
-            desk = CheckoutDesk(parts, running, settings)
-            change_desk = ChangeDesk(desk, parts.changes, running, OrderChangeWorkflows(client))
+            desk = CheckoutDesk(parts, Checkouts(client), settings)
+            change_desk = ChangeDesk(desk, parts.changes, OrderChangeWorkflows(client))
             yield ServiceState(Desks(desk, change_desk), parts.service.ready)
 
     return create_app(

@@ -10,7 +10,6 @@ from services.orders.changes import OrderChanges
 from services.orders.errors import NeedsNoOperator
 from services.orders.order import Order
 from services.orders.refund import Refund, RefundRequest
-from workflows.checkouts import Checkouts
 from workflows.order_changes import OrderChangeWorkflows
 
 log = get_logger(__name__)
@@ -22,16 +21,9 @@ class ChangeDesk:
     The row decides: a workflow that could not be reached now is started by the reconciler.
     """
 
-    def __init__(
-        self,
-        desk: CheckoutDesk,
-        changes: OrderChanges,
-        checkouts: Checkouts,
-        workflows: OrderChangeWorkflows,
-    ) -> None:
+    def __init__(self, desk: CheckoutDesk, changes: OrderChanges, workflows: OrderChangeWorkflows) -> None:
         self._desk = desk
         self._changes = changes
-        self._checkouts = checkouts
         self._workflows = workflows
 
     async def cancel(self, order_id: str, visitor: Visitor) -> Order:
@@ -39,8 +31,7 @@ class ChangeDesk:
         await self._desk.order_for(order_id, visitor)
         order = await self._changes.request_cancellation(order_id)
         if order.state is OrderState.CANCELLING:
-            if not await self._checkouts.cancel(order_id):
-                log.warning("the reconciler will tell the workflow of the cancellation", order_id=order_id)
+            await self._desk.interrupt(order_id)
         elif order.cancellation_state is CancellationState.REQUESTED:
             try:
                 await self._workflows.cancel(order.cancellation())

@@ -3,15 +3,9 @@
 from fastapi import APIRouter
 
 from api.caller import Staff
-from api.orders.dependencies import (
-    AnyVisitor,
-    Changes,
-    Desk,
-    IdempotencyKey,
-    OrderId,
-    documented_key,
-)
+from api.orders.dependencies import AnyVisitor, Changes, Desk, IdempotencyKey, documented_key
 from api.orders.views import CheckoutView, OrderView, RefundBody, RefundView, ResolveBody
+from api.requests import PathId
 from contracts.checkout import Resolution
 from services.orders import rules
 from services.orders.refund import RefundRequest
@@ -20,7 +14,7 @@ router = APIRouter(tags=["orders"])
 
 
 @router.post("/v1/orders/{order_id}/cancel", status_code=202)
-async def cancel_order(order_id: OrderId, changes: Changes, visitor: AnyVisitor) -> OrderView:
+async def cancel_order(order_id: PathId, changes: Changes, visitor: AnyVisitor) -> OrderView:
     """Cancel an order before it is shipped: money and stock go back. Safe to repeat."""
     order = await changes.cancel(order_id, visitor)
     return OrderView.of(order, await changes.refunds_of(order))
@@ -32,7 +26,7 @@ async def cancel_order(order_id: OrderId, changes: Changes, visitor: AnyVisitor)
     openapi_extra=documented_key(required=False),
 )
 async def refund_order(
-    order_id: OrderId,
+    order_id: PathId,
     body: RefundBody,
     desk: Desk,
     changes: Changes,
@@ -59,7 +53,7 @@ async def refund_order(
     status_code=202,
     tags=["checkouts"],
 )
-async def resume_checkout(order_id: OrderId, desk: Desk, changes: Changes, staff: Staff) -> CheckoutView:
+async def resume_checkout(order_id: PathId, desk: Desk, changes: Changes, staff: Staff) -> CheckoutView:
     """Try again now what keeps failing of a checkout, cancellation or refund that needs an operator."""
     order = await changes.resume(order_id)
     return CheckoutView.of(order, await desk.steps_of(order))
@@ -71,7 +65,7 @@ async def resume_checkout(order_id: OrderId, desk: Desk, changes: Changes, staff
     tags=["checkouts"],
 )
 async def resolve_checkout(
-    order_id: OrderId, body: ResolveBody, desk: Desk, changes: Changes, staff: Staff
+    order_id: PathId, body: ResolveBody, desk: Desk, changes: Changes, staff: Staff
 ) -> CheckoutView:
     """Take for done what keeps failing of a checkout, cancellation or refund: it was settled by hand."""
     order = await changes.resolve(order_id, Resolution(note=body.note, by=staff.subject))

@@ -5,8 +5,9 @@ from starlette.responses import Response
 
 from api.caller import OptionalCaller
 from api.orders import answers
-from api.orders.dependencies import AnyVisitor, Desk, IdempotencyKey, OrderId, documented_key
+from api.orders.dependencies import AnyVisitor, Desk, IdempotencyKey, documented_key
 from api.orders.views import CheckoutView, PlaceCheckout
+from api.requests import PathId
 from contracts.carts import cart_ref_of
 from services.orders import rules
 from services.orders.order import Buyer
@@ -34,7 +35,7 @@ async def place_checkout(
 
 
 @router.get("/{order_id}")
-async def get_checkout(order_id: OrderId, desk: Desk, visitor: AnyVisitor) -> CheckoutView:
+async def get_checkout(order_id: PathId, desk: Desk, visitor: AnyVisitor) -> CheckoutView:
     """A checkout, step by step, with the attempts of each."""
     order = await desk.order_for(order_id, visitor)
     steps = await desk.steps_of(order)
@@ -42,7 +43,7 @@ async def get_checkout(order_id: OrderId, desk: Desk, visitor: AnyVisitor) -> Ch
 
 
 @router.post("/{order_id}/cancel", status_code=202)
-async def cancel_checkout(order_id: OrderId, desk: Desk, visitor: AnyVisitor) -> CheckoutView:
+async def cancel_checkout(order_id: PathId, desk: Desk, visitor: AnyVisitor) -> CheckoutView:
     """Call a checkout off before it is confirmed: money and stock go back. Safe to repeat."""
     order = await desk.cancel(order_id, visitor)
     steps = await desk.steps_of(order)

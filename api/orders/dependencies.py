@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Request
 
 from api.caller import OptionalCaller
 from api.orders.change_desk import ChangeDesk
@@ -48,7 +48,6 @@ def documented_key(*, required: bool) -> dict[str, Any]:
 Desk = Annotated[CheckoutDesk, Depends(_desk)]
 Changes = Annotated[ChangeDesk, Depends(_changes)]
 AnyVisitor = Annotated[Visitor, Depends(_visitor)]
-OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 # Documented by hand: to the framework it is optional and of any length, so that a missing or a wrong one is
 # refused by our own rule, with 400 and a code of its own.
 IdempotencyKey = Annotated[str | None, Header(include_in_schema=False)]

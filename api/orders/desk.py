@@ -76,15 +76,19 @@ class CheckoutDesk:
         return answers.respond(*record.answer, record.order_id, token)
 
     async def cancel(self, order_id: str, visitor: Visitor) -> Order:
-        """Call the checkout off in its order's row, then wake the workflow. Safe to repeat.
-
-        The row decides: a workflow that could not be told now is told by the reconciler.
-        """
+        """Call the checkout off in its order's row, then wake the workflow. Safe to repeat."""
         await self.order_for(order_id, visitor)
         order = await self.orders.cancel_checkout(order_id)
+        await self.interrupt(order_id)
+        return order
+
+    async def interrupt(self, order_id: str) -> None:
+        """Wake the workflow of a checkout that was called off. Safe to repeat.
+
+        The row has decided: a workflow that could not be told now is told by the reconciler.
+        """
         if not await self._checkouts.cancel(order_id):
             log.warning("the reconciler will tell the workflow of the cancellation", order_id=order_id)
-        return order
 
     async def order_for(self, order_id: str, visitor: Visitor) -> Order:
         """The order, if it is this visitor's or the visitor is staff; else it does not exist."""

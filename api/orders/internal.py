@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from api.caller import called_by
-from api.orders.dependencies import Desk, OrderId
+from api.orders.dependencies import Desk
+from api.requests import PathId
 from contracts.orders import BoughtLine, OrderContact
 
 router = APIRouter(
@@ -12,7 +13,7 @@ router = APIRouter(
 
 
 @router.get("/{order_id}/contact")
-async def contact(order_id: OrderId, desk: Desk) -> OrderContact:
+async def contact(order_id: PathId, desk: Desk) -> OrderContact:
     """Whom to write to about an order, and what it holds."""
     order = await desk.orders.order(order_id)
     return OrderContact(

@@ -1,22 +1,20 @@
 """The orders' routes: a buyer's own, and staff's view of all."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import TypeAdapter
 
 from api.caller import Caller, Staff
 from api.orders.change_desk import ChangeDesk
-from api.orders.dependencies import AnyVisitor, Changes, Desk, OrderId
+from api.orders.dependencies import AnyVisitor, Changes, Desk
 from api.orders.views import OrderView
-from api.pages import CursorParameter, InvalidCursor, Limit, Page, decode_cursor, encode_cursor
+from api.pages import CursorParameter, Limit, Page, cursor_behind, place_in_time
+from api.requests import PathId
 from contracts.orders import OrderState
 from services.orders.order import Order
 
 router = APIRouter(tags=["orders"])
-_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
 
 @router.get("/v1/orders")
@@ -24,12 +22,12 @@ async def list_orders(
     desk: Desk, changes: Changes, caller: Caller, limit: Limit = 20, cursor: CursorParameter = None
 ) -> Page[OrderView]:
     """The caller's own orders, newest first."""
-    found = await desk.orders.orders(customer_id=caller.subject, after=_position(cursor), limit=limit + 1)
+    found = await desk.orders.orders(customer_id=caller.subject, after=place_in_time(cursor), limit=limit + 1)
     return await _page(changes, found, limit)
 
 
 @router.get("/v1/orders/{order_id}")
-async def get_order(order_id: OrderId, desk: Desk, changes: Changes, visitor: AnyVisitor) -> OrderView:
+async def get_order(order_id: PathId, desk: Desk, changes: Changes, visitor: AnyVisitor) -> OrderView:
     """One order of the caller's; a guest proves it with X-Order-Token."""
     order = await desk.order_for(order_id, visitor)
     return OrderView.of(order, await changes.refunds_of(order))
@@ -45,12 +43,12 @@ async def list_all_orders(
     cursor: CursorParameter = None,
 ) -> Page[OrderView]:
     """Everybody's orders, newest first, of one state if asked."""
-    found = await desk.orders.orders(states=_states(state), after=_position(cursor), limit=limit + 1)
+    found = await desk.orders.orders(states=_states(state), after=place_in_time(cursor), limit=limit + 1)
     return await _page(changes, found, limit)
 
 
 @router.get("/v1/admin/orders/{order_id}")
-async def get_any_order(order_id: OrderId, desk: Desk, changes: Changes, _: Staff) -> OrderView:
+async def get_any_order(order_id: PathId, desk: Desk, changes: Changes, _: Staff) -> OrderView:
     """Any order."""
     order = await desk.orders.order(order_id)
     return OrderView.of(order, await changes.refunds_of(order))
@@ -66,16 +64,5 @@ def _states(state: OrderState | None) -> tuple[OrderState, ...]:
 async def _page(changes: ChangeDesk, found: Sequence[Order], limit: int) -> Page[OrderView]:
     shown = found[:limit]
     refunds = await changes.refunds_of(*shown)
-    more = encode_cursor(shown[-1].created_at.isoformat(), shown[-1].id) if len(found) > limit else None
+    more = cursor_behind(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
     return Page(items=[OrderView.of(order, refunds) for order in shown], next_cursor=more)
-
-
-def _position(cursor: str | None) -> tuple[datetime, str] | None:
-    position = decode_cursor(cursor, 2)
-    if position is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(position[0])).astimezone(UTC)
-        return moment, _ORDER_ID.validate_python(position[1])
-    except (ValueError, OverflowError) as error:
-        raise InvalidCursor("this cursor belongs to another list") from error

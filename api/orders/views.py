@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from api.requests import RequestBody
+from contracts.carts import CartId
 from contracts.checkout import CheckoutState, Step
 from contracts.country import Country
 from contracts.email_address import EmailAddress
@@ -45,7 +46,7 @@ class PaymentMethodBody(RequestBody):
 class PlaceCheckout(RequestBody):
     """Buy this cart."""
 
-    cart_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    cart_id: CartId
     email: EmailAddress
     shipping_address: AddressBody
     payment_method: PaymentMethodBody

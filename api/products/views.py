@@ -30,8 +30,7 @@ class ProductView(BaseModel):
 
     @classmethod
     def of(cls, product: Product) -> "ProductView":
-        fields = product.model_dump(include=set(cls.model_fields))
-        return cls.model_validate(fields)
+        return cls.model_validate(product, from_attributes=True)
 
 
 class CategoryView(BaseModel):
@@ -41,4 +40,4 @@ class CategoryView(BaseModel):
 
     @classmethod
     def of(cls, category: Category) -> "CategoryView":
-        return cls(slug=category.slug, title=category.title, description=category.description)
+        return cls.model_validate(category, from_attributes=True)

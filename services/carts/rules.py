@@ -7,12 +7,13 @@ stands here is what they must agree with, and the store's tests hold them to it.
 from collections.abc import Iterable, Mapping
 
 from contracts.inventory import StockLine
-from contracts.money import Money, total
+from contracts.money import MAX_QUANTITY, Money, total
+from contracts.products import MAX_QUOTED_SKUS
 from services.carts.cart import Cart, Line
 from services.carts.errors import PriceTooHigh
 
-MAX_QUANTITY = 999
-MAX_LINES = 100
+# A checkout asks for the prices of a whole cart at once.
+MAX_LINES = MAX_QUOTED_SKUS
 # With it, the total of a full cart stays below 2**53, exact in Money, in JSON and in Lua.
 MAX_UNIT_PRICE = 2**53 // (MAX_QUANTITY * MAX_LINES)
 DEFAULT_CURRENCY = "EUR"

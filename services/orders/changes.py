@@ -16,7 +16,6 @@ from contracts.orders import (
     RefundState,
     RefuseCancellation,
     SettleRefund,
-    cancellation_id_of,
     refund_workflow_id_of,
 )
 from runtime.clock import Clock, utc_now
@@ -45,20 +44,22 @@ class OrderChanges:
         async with self._store.begin() as tx:
             order = await tx.known(order_id, lock=True)
             rules.check_cancellable(order)
+            is_asked = order.cancellation_state is CancellationState.REQUESTED
             if order.state is OrderState.PENDING:
                 order = order.called_off(CANCELLED)
-            elif order.state is OrderState.CONFIRMED and order.cancellation_state is None:
-                order = replace(order, cancellation_state=CancellationState.REQUESTED)
+            elif order.state is OrderState.CONFIRMED and not is_asked:
+                order = order.to_be_cancelled()
             else:
                 return order
             await tx.move(order, self._clock())
             return order
 
     async def refuse_cancellation(self, command: RefuseCancellation) -> None:
-        """The parcel cannot be stopped: the order goes on, and shows why. Safe to repeat."""
+        """The parcel cannot be stopped: the order goes on, and shows why. Safe to repeat, however late."""
         async with self._store.begin() as tx:
             order = await tx.known(command.order_id, lock=True)
-            if order.cancellation_state is not CancellationState.REQUESTED:
+            is_asked = order.cancellation_state is CancellationState.REQUESTED
+            if not is_asked or command.attempt != order.cancellation_attempt:
                 return
             refused = replace(
                 order,
@@ -135,7 +136,8 @@ class OrderChanges:
             refunds = await tx.refunds.of([order.id])
         in_need = [refund_workflow_id_of(refund.id) for refund in refunds if refund.needs_operator]
         if order.needs_operator:
-            in_need.append(cancellation_id_of(order.id) if order.was_confirmed else workflow_id_of(order.id))
+            cancellation_id = order.cancellation().workflow_id
+            in_need.append(cancellation_id if order.was_confirmed else workflow_id_of(order.id))
         if not in_need:
             raise NeedsNoOperator("nothing of this order waits for an operator")
         return in_need

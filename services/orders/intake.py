@@ -130,12 +130,16 @@ class Intake:
             raise
 
     async def _quotes(self, cart: CartSnapshot) -> tuple[Quote, ...] | None:
-        """Today's prices, or None while products is away: then the prices that the buyer saw hold."""
+        """Today's prices, or None while products is away: then the prices that the buyer saw hold.
+
+        What is priced in another currency by now is not sold to this cart any more.
+        """
         try:
-            return await self._products.quotes(tuple(line.sku for line in cart.lines))
+            quotes = await self._products.quotes(tuple(line.sku for line in cart.lines))
         except Unavailable as error:
             log.warning("no fresh quotes: the cart's own prices are used", reason=error.detail)
             return None
+        return tuple(quote for quote in quotes if quote.price.currency == cart.currency)
 
     def _new_order(
         self, buyer: Buyer, cart: CartSnapshot, lines: tuple[OrderLine, ...], request: PlaceOrder

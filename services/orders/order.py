@@ -78,6 +78,7 @@ class Order:
     fulfilment_sequence: int = 0
     cancellation_state: CancellationState | None = None
     cancellation_reason: str | None = None
+    cancellation_attempt: int = 1
 
     @property
     def was_confirmed(self) -> bool:
@@ -133,9 +134,24 @@ class Order:
             action_url=None,
         )
 
+    def to_be_cancelled(self) -> "Order":
+        """The order while its parcel is to be stopped: after a refusal, by an attempt of its own."""
+        was_refused = self.cancellation_state is CancellationState.REFUSED
+        return replace(
+            self,
+            cancellation_state=CancellationState.REQUESTED,
+            cancellation_reason=None,
+            cancellation_attempt=self.cancellation_attempt + was_refused,
+        )
+
     def cancellation(self) -> CancelOrder:
         """What the workflow is given that cancels the order."""
-        return CancelOrder(order_id=self.id, total=self.total, traceparent=self.traceparent)
+        return CancelOrder(
+            order_id=self.id,
+            total=self.total,
+            attempt=self.cancellation_attempt,
+            traceparent=self.traceparent,
+        )
 
     def event(self, event_type: str, now: datetime) -> Event:
         """The fact that the order became what it is now."""

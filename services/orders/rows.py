@@ -1,7 +1,8 @@
 """What a row of orders' tables is read as."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from sqlalchemy import RowMapping
 
 from contracts.checkout import Step
 from contracts.errors import Refusal
@@ -11,7 +12,7 @@ from services.orders.order import KeyRecord, Order, OrderLine, ShippingAddress
 from services.orders.refund import Refund
 
 
-def order_in(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Order:
+def order_in(row: RowMapping, lines: Iterable[RowMapping]) -> Order:
     currency, cancellation = row["currency"], row["cancellation_state"]
     return Order(
         id=row["id"],
@@ -48,6 +49,7 @@ def order_in(row: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Orde
         fulfilment_sequence=row["fulfilment_sequence"],
         cancellation_state=CancellationState(cancellation) if cancellation is not None else None,
         cancellation_reason=row["cancellation_reason"],
+        cancellation_attempt=row["cancellation_attempt"],
     )
 
 
@@ -55,7 +57,7 @@ def steps_in(stored: Iterable[object]) -> tuple[Step, ...]:
     return tuple(Step.model_validate(step) for step in stored)
 
 
-def key_in(row: Mapping[Any, Any]) -> KeyRecord:
+def key_in(row: RowMapping) -> KeyRecord:
     return KeyRecord(
         principal=row["principal"],
         key=row["key"],
@@ -66,7 +68,7 @@ def key_in(row: Mapping[Any, Any]) -> KeyRecord:
     )
 
 
-def refund_in(row: Mapping[Any, Any]) -> Refund:
+def refund_in(row: RowMapping) -> Refund:
     return Refund(
         id=row["id"],
         order_id=row["order_id"],

@@ -156,10 +156,14 @@ def payment_after_cancellation(captured: int) -> PaymentState:
 
 
 def check_cancellable(order: Order) -> None:
-    """Refuse to cancel what is not under way any more, or what was refused before."""
+    """Refuse to cancel what is not under way any more, or what was refused before.
+
+    A parcel that was being shipped then and is held by now can be stopped after all.
+    """
     if refusal := _TOO_LATE.get(order.state):
         raise refusal(f"this order is {order.state} and cannot be cancelled any more")
-    if order.cancellation_state is CancellationState.REFUSED:
+    is_held = order.fulfilment_state == ShipmentState.HELD
+    if order.cancellation_state is CancellationState.REFUSED and not is_held:
         raise CancellationRefused("this order's parcel could not be stopped any more")
 
 

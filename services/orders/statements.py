@@ -67,6 +67,7 @@ MOVE = (
         fulfilment_sequence=bindparam("fulfilment_at"),
         cancellation_state=bindparam("with_cancellation"),
         cancellation_reason=bindparam("cancellation_refused_for"),
+        cancellation_attempt=bindparam("at_attempt"),
         operator_note=bindparam("with_note"),
         updated_at=bindparam("now"),
     )

@@ -1,11 +1,11 @@
 """Orders' queries, inside one unit of work."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.checkout import Step
@@ -169,6 +169,7 @@ class OrdersTransaction:
                 "fulfilment_at": order.fulfilment_sequence,
                 "with_cancellation": order.cancellation_state,
                 "cancellation_refused_for": order.cancellation_reason,
+                "at_attempt": order.cancellation_attempt,
                 "with_note": order.operator_note,
                 "now": now,
             },
@@ -237,7 +238,7 @@ class OrdersTransaction:
         if not rows:
             return []
         lines = await self._connection.execute(statements.LINES_OF, {"ids": [row["id"] for row in rows]})
-        by_order: dict[str, list[Mapping[str, Any]]] = {}
+        by_order: dict[str, list[RowMapping]] = {}
         for line in lines.mappings():
-            by_order.setdefault(line["order_id"], []).append(dict(line))
+            by_order.setdefault(line["order_id"], []).append(line)
         return [order_in(row, by_order.get(row["id"], [])) for row in rows]

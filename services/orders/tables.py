@@ -65,6 +65,7 @@ class OrderRow(OrdersTable, table=True):
     fulfilment_sequence: int = Field(default=0, sa_type=BigInteger)
     cancellation_state: str | None = Field(default=None, max_length=16)
     cancellation_reason: str | None = None
+    cancellation_attempt: int = 1
     sequence: int = Field(default=0, sa_type=BigInteger)
     traceparent: str | None = None
     created_at: datetime = Field(sa_type=DateTime(timezone=True))

@@ -66,7 +66,8 @@ class PaymentProvider(Protocol):
     async def refund(self, *, key: str, provider_id: str, amount: Money) -> None: ...
 
     def report_in(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Report | None:
-        """What a webhook tells of; None when it is about nothing of ours. Header names are lower case.
+        """What a webhook tells of; None when it is about nothing of ours, or cannot be read. Header names are
+        lower case.
 
         Refused with ForgedWebhook unless the signature holds and is fresh.
         """

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import aiohttp
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.errors import Unavailable
 from contracts.money import Money
 from runtime.answers import read_within
 from services.payments.errors import ForgedWebhook
+from services.payments.messages import MessageId, is_order_id, read_message
 from services.payments.provider import (
     MAX_ANSWER_BYTES,
     ActionRequired,
@@ -55,12 +56,11 @@ class _ErrorBody(BaseModel):
 
 
 class _Subject(BaseModel):
-    # What cannot be an order's id is somebody else's reference.
-    reference: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    reference: str
 
 
 class _Webhook(BaseModel):
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")
+    id: MessageId
     data: _Subject
 
 
@@ -169,9 +169,8 @@ class SandboxProvider:
             now=now,
             tolerance_seconds=self._tolerance_seconds,
         )
-        try:
-            webhook = _Webhook.model_validate_json(body)
-        except ValidationError:
+        webhook = read_message(self.name, _Webhook, body)
+        if webhook is None or not is_order_id(webhook.data.reference):
             return None
         return Report(webhook.id, webhook.data.reference)
 

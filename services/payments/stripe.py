@@ -163,7 +163,7 @@ class StripeProvider:
             raise ForgedWebhook("the webhook's signature does not hold") from None
         if abs(now.timestamp() - signed_at) > self._tolerance_seconds:
             raise ForgedWebhook("the webhook was signed too long ago, or by a clock that is wrong")
-        return report_of(body, ORDER)
+        return report_of(self.name, body, ORDER)
 
     async def _look(self, intent_id: str) -> Intent:
         return _intent(await _asked(self._intents.retrieve_async(intent_id)))

@@ -1,11 +1,10 @@
 """What Stripe's answers and messages mean here; only the fields that are used."""
 
-import re
-
 import stripe
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from contracts.errors import Unavailable
+from services.payments.messages import MessageId, is_order_id, read_message
 from services.payments.provider import ActionRequired, Authorization, Declined, Held, Report
 from services.payments.sandbox import UnexpectedAnswer
 
@@ -20,7 +19,6 @@ _REASONS = {
 _AMOUNT_CODES = frozenset({"amount_too_small", "amount_too_large"})
 _EXPIRED_CODES = frozenset({"capture_charge_authorization_expired", "charge_expired_for_capture"})
 _ABOUT_PAYMENTS = ("payment_intent.", "charge.")
-_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _Answer(BaseModel):
@@ -67,7 +65,7 @@ class _Data(_Answer):
 
 
 class _Message(_Answer):
-    id: str = Field(max_length=255)
+    id: MessageId
     type: str
     data: _Data = _Data()
 
@@ -133,14 +131,13 @@ def authorization_of(intent: Intent) -> Authorization:
             raise UnexpectedAnswer(f"a payment at Stripe is {other}")
 
 
-def report_of(body: bytes, order_key: str) -> Report | None:
+def report_of(provider: str, body: bytes, order_key: str) -> Report | None:
     """What a message, whose signature held, is about."""
-    message = _Message.model_validate_json(body)
-    order_id = (message.data.object.metadata or {}).get(order_key, "")
-    # What cannot be an order's id was written by somebody else who shares the account.
-    if not message.type.startswith(_ABOUT_PAYMENTS) or not _ORDER_ID.fullmatch(order_id):
+    message = read_message(provider, _Message, body)
+    if message is None or not message.type.startswith(_ABOUT_PAYMENTS):
         return None
-    return Report(message.id, order_id)
+    order_id = (message.data.object.metadata or {}).get(order_key, "")
+    return Report(message.id, order_id) if is_order_id(order_id) else None
 
 
 def _reason(*codes: str | None) -> str:

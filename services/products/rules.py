@@ -63,7 +63,8 @@ def changed(product: Product, changes: ProductChanges, now: datetime) -> Change:
     if after == product:
         return product, ()
     facts: Facts = [(PRICE_CHANGED, change) for change in price_changes(product, after)]
-    if gone := tuple(sku for sku in product.skus if sku not in set(after.skus)):
+    still_sold = set(after.skus)
+    if gone := tuple(sku for sku in product.skus if sku not in still_sold):
         facts.append((REMOVED, Removed(product_id=product.id, skus=gone)))
     facts.append((PRODUCT_UPDATED, ProductUpdated(**_state(after))))
     return _next_version(after, facts, now)

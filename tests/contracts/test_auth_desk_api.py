@@ -10,12 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from api.auth.app import auth_app
-from api.gateway.staff_actions import StaffActionNotNoted
-from api.gateway.staff_actions import StaffActions as Edge
+from api.gateway.staff_actions import StaffActionNotNoted, StaffActions
 from contracts.auth import ApiKeyCheck, ApiKeyGrant, StaffAction
 from contracts.errors import Refused
 from contracts.identity import IDENTITY_HEADER, Identity, Role
-from runtime.embedded.ports import free_port
 from runtime.http_client import ServiceClient
 from runtime.identity import IdentitySigner
 from runtime.service_identity import ServiceProof
@@ -23,8 +21,10 @@ from runtime.settings import Settings
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
 from tests.polling import until
+from tests.ports import free_port
 
 SECRET = "a secret of the tests"
+PATIENCE_SECONDS = 30.0
 KEYS, TRAIL = "/v1/admin/api-keys", "/v1/admin/staff-actions"
 IMPORTER = {"name": "importer", "scopes": ["orders:read", "catalog:write"]}
 Query = Mapping[str, str]
@@ -38,6 +38,17 @@ SHIP = StaffAction(
     trace_id="t" * 32,
     address="203.0.113.7",
 )
+
+
+class PatientClient(ServiceClient):
+    """Gives its peer longer than anybody asks for: a machine that stalls is no outage."""
+
+    async def call(self, *asked: Any, timeout: float = 0.0, **details: Any) -> Any:
+        return await super().call(*asked, timeout=PATIENCE_SECONDS, **details)
+
+
+def edge_over(auth: ServiceClient) -> StaffActions:
+    return StaffActions(auth, drain_seconds=PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
     async with (
         serving(auth_app(settings)) as url,
         aiohttp.ClientSession(url) as session,
-        ServiceClient(url, "auth", ServiceProof(SECRET, "gateway")) as gateway,
+        PatientClient(url, "auth", ServiceProof(SECRET, "gateway")) as gateway,
     ):
         yield Office(session, gateway)
 
@@ -163,7 +174,7 @@ async def test_both_are_for_admins_only(office: Office, method: str, path: str) 
 
 
 async def test_what_the_gateway_notes_is_in_the_trail_with_its_end(office: Office) -> None:
-    async with Edge(office.gateway) as edge:
+    async with edge_over(office.gateway) as edge:
         action_id = await edge.note(SHIP)
         assert [(item["id"], item["status"]) for item in await office.trail()] == [(action_id, None)]
         edge.ended(action_id, 202)
@@ -178,7 +189,7 @@ async def test_what_the_gateway_notes_is_in_the_trail_with_its_end(office: Offic
 
 
 async def test_an_end_that_still_waits_is_told_when_the_gateway_closes(office: Office) -> None:
-    async with Edge(office.gateway) as edge:
+    async with edge_over(office.gateway) as edge:
         noted = [await edge.note(SHIP) for _ in range(20)]
         for action_id in noted:
             edge.ended(action_id, 201)
@@ -186,7 +197,7 @@ async def test_an_end_that_still_waits_is_told_when_the_gateway_closes(office: O
 
 
 async def test_an_end_of_something_that_nobody_noted_does_not_hold_up_the_others(office: Office) -> None:
-    async with Edge(office.gateway) as edge:
+    async with edge_over(office.gateway) as edge:
         action_id = await edge.note(SHIP)
         edge.ended("nobody-noted-it", 200)
         edge.ended(action_id, 200)
@@ -195,7 +206,10 @@ async def test_an_end_of_something_that_nobody_noted_does_not_hold_up_the_others
 
 async def test_while_auth_is_away_nothing_is_noted_and_nothing_to_be_done() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    async with ServiceClient(nowhere, "auth", ServiceProof(SECRET, "gateway")) as auth, Edge(auth) as edge:
+    async with (
+        ServiceClient(nowhere, "auth", ServiceProof(SECRET, "gateway")) as auth,
+        edge_over(auth) as edge,
+    ):
         with pytest.raises(StaffActionNotNoted):
             await edge.note(SHIP)
 
@@ -203,13 +217,13 @@ async def test_while_auth_is_away_nothing_is_noted_and_nothing_to_be_done() -> N
 async def test_where_auth_does_not_take_the_gateway_for_ours_nothing_is_to_be_done(office: Office) -> None:
     url = str(office.session._base_url)
     stranger = ServiceClient(url, "auth", ServiceProof("another secret", "gateway"))
-    async with stranger as auth, Edge(auth) as edge:
+    async with stranger as auth, edge_over(auth) as edge:
         with pytest.raises(StaffActionNotNoted):
             await edge.note(SHIP)
 
 
 async def test_the_trail_is_read_in_parts(office: Office) -> None:
-    async with Edge(office.gateway) as edge:
+    async with edge_over(office.gateway) as edge:
         for actor in ("grace", "ada", "grace"):
             await edge.note(SHIP.model_copy(update={"actor": actor}))
     first = await office.call("GET", TRAIL, query={"limit": "2"})

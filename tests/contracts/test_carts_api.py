@@ -18,7 +18,6 @@ from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity
 from contracts.money import Money
 from contracts.problems import PROBLEM_JSON
 from contracts.products import Quote, QuoteRequest, Quotes
-from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
@@ -26,6 +25,7 @@ from services.carts.connection import connect
 from services.carts.store import CartStore
 from tests.conftest import Servers
 from tests.http_server import serving
+from tests.ports import free_port
 
 SECRET = "a secret of the tests"
 ORDERS = ServiceProof(SECRET, "orders")
@@ -186,6 +186,17 @@ async def test_zero_and_delete_take_a_line_out_once(guest: Client) -> None:
 
 async def test_a_cart_that_never_was_is_not_found(guest: Client) -> None:
     assert (await guest.get("/v1/carts/no-such-cart")).problem == NOT_FOUND
+
+
+@pytest.mark.parametrize("cart", ["c" * 65, "no%20cart", "caf%C3%A9"])
+async def test_what_cannot_be_a_carts_id_is_refused(guest: Client, cart: str) -> None:
+    customer = guest.customer()
+    for answer in (
+        await customer.get(f"/v1/carts/{cart}"),
+        await customer.get(f"/internal/carts/{cart}/snapshot"),
+        await customer.merge(cart),
+    ):
+        assert answer.problem == INVALID
 
 
 async def test_mine_needs_somebody_signed_in(guest: Client) -> None:

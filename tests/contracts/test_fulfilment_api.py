@@ -13,13 +13,13 @@ from api.fulfilment.app import fulfilment_app
 from contracts.fulfilment import FinishShipping, StopShipment
 from contracts.identity import IDENTITY_HEADER, Identity, Role
 from contracts.problems import PROBLEM_JSON
-from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.settings import Settings
 from services.fulfilment.factory import open_fulfilment
 from services.fulfilment.service import FulfilmentService
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
+from tests.ports import free_port
 from tests.stores.fulfilment_depot import LINES, confirmed, new_order_id
 
 SECRET = "a secret of the tests"

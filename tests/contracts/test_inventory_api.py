@@ -14,13 +14,13 @@ from api.inventory.app import inventory_app
 from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from contracts.inventory import MAX_STOCK_SKUS, ReserveStock, StockLine
 from contracts.problems import PROBLEM_JSON
-from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.service_identity import ServiceProof
 from runtime.settings import Settings
 from services.inventory.factory import open_inventory
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
+from tests.ports import free_port
 
 SECRET = "a secret of the tests"
 PRODUCTS = ServiceProof(SECRET, "products")

@@ -1,7 +1,8 @@
 """Products' routes over HTTP, as the gateway and our own processes see them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,6 @@ from contracts.events import Event
 from contracts.identity import IDENTITY_HEADER, SERVICE_HEADER, Identity, Role
 from contracts.inventory import STOCK_CHANGED, StockChanged
 from runtime.clock import utc_now
-from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.reactor import Reactor
 from runtime.service_identity import ServiceProof
@@ -22,9 +22,13 @@ from services.inventory.factory import open_inventory
 from services.products.factory import migrate, open_products
 from tests.conftest import FreshDatabase, Servers
 from tests.http_server import serving
+from tests.polling import until
+from tests.ports import free_port
 from tests.products_samples import IDENTITY_SECRET, SERVICE_SECRET, catalog_settings, new_product
 from workers.products import HEARS
 
+# A machine that stalls is no reason to cut a reaction off.
+PATIENCE_SECONDS = 60.0
 SIGNER = IdentitySigner(IDENTITY_SECRET)
 CARTS = ServiceProof(SERVICE_SECRET, "carts")
 STAFF = Identity(subject="s", roles=frozenset({Role.STAFF}))
@@ -253,26 +257,47 @@ async def test_the_internal_routes_are_not_published(api: Client) -> None:
     assert not any(path.startswith("/internal") for path in paths)
 
 
+async def known_stock(ask: Callable[[], Awaitable[Any]]) -> list[int]:
+    """What can be had of the product that is answered, once inventory was fast enough for the catalog."""
+    stock: list[int] = []
+
+    async def is_known() -> bool:
+        stock[:] = [variant["available"] for variant in (await ask())["variants"]]
+        return None not in stock
+
+    await until(is_known)
+    return stock
+
+
 async def test_what_can_be_had_comes_from_inventory(servers: Servers, fresh_database: FreshDatabase) -> None:
     database = await fresh_database("inventory")
     stocked = catalog_settings(servers.mongo_url, inventory_database_url=database)
     async with serving(inventory_app(stocked)) as inventory_url, open_inventory(stocked) as inventory:
         settings = stocked.model_copy(update={"inventory_url": inventory_url})
         await migrate(settings)
-        await inventory.set_on_hand("M3", 40)
         async with serving(products_app(settings)) as url, aiohttp.ClientSession(url) as session:
-            api = Client(session)
+            api, numbers = Client(session), count()
             await api.send("POST", "/v1/categories", {"slug": "kitchen", "title": "Kitchen"})
-            created = await api.add("moka", prices={"M3": 1, "M6": 2})
-            listed = (await api.get("/v1/products")).json["items"][0]
-            for product in (created, listed, (await api.get("/v1/products/moka")).json):
-                assert [variant["available"] for variant in product["variants"]] == [40, 0]
+
+            async def created() -> Any:
+                number = next(numbers)
+                await inventory.set_on_hand(f"M3-{number}", 40)
+                return await api.add(f"moka-{number}", prices={f"M3-{number}": 1, f"M6-{number}": 2})
+
+            async def listed() -> Any:
+                return (await api.get("/v1/products")).json["items"][0]
+
+            async def shown() -> Any:
+                return (await api.get("/v1/products/moka-0")).json
+
+            for ask in (created, listed, shown):
+                assert await known_stock(ask) == [40, 0]
 
 
 async def test_while_inventory_is_away_what_was_heard_last_is_shown(settings: Settings, api: Client) -> None:
     await api.add("moka", prices={"M3": 1, "M6": 2})
     async with open_products(settings) as products:
-        reactor = Reactor(products, HEARS)
+        reactor = Reactor(products, HEARS, patience=PATIENCE_SECONDS)
         for available, sequence in ((40, 1), (38, 3), (39, 2)):
             told = StockChanged(sku="M3", on_hand=40, reserved=0, available=available, reason="sold")
             event = Event.of(STOCK_CHANGED, subject="M3", sequence=sequence, time=utc_now(), data=told)

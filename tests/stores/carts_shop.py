@@ -27,6 +27,9 @@ from services.carts.store import CartStore
 
 F = TypeVar("F", bound=Facts)
 
+# A machine that stalls is no outage of the store.
+PATIENCE_SECONDS = 30.0
+
 
 def euros(amount: int) -> Money:
     return Money(amount=amount, currency="EUR")
@@ -108,5 +111,5 @@ def user_of(named: NamedCart) -> str:
 @asynccontextmanager
 async def open_shop(url: str) -> AsyncIterator[Shop]:
     catalog = Catalog()
-    async with connect(url) as redis:
+    async with connect(url, patience=PATIENCE_SECONDS) as redis:
         yield Shop(CartService(CartStore(redis), catalog.quote), redis, catalog)

@@ -21,7 +21,7 @@ from runtime.postgres_parking import PostgresParking
 from runtime.reactions import Heard, Reaction
 from runtime.reactor import Reactor
 from tests.polling import until
-from tests.stores.events_bench import SERVICE, TOLD, Listener, SaidFacts
+from tests.stores.events_bench import PATIENCE_SECONDS, SERVICE, TOLD, Listener, SaidFacts
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +110,7 @@ async def consuming(job: Job) -> AsyncIterator[ConsumerProcess]:
 
 async def _consume(job: Job) -> None:
     database = Database(job.database_url)
-    reactor: Reactor[Any] = Reactor(Fragile(database, job=job), FRAGILE)
+    reactor: Reactor[Any] = Reactor(Fragile(database, job=job), FRAGILE, patience=PATIENCE_SECONDS)
     async with open_bus(job.bus_url) as bus:
         consumer = Consumer(SERVICE, reactor, bus, PostgresParking(database), DeadlyRetries())
         loops = [consumer.run(), consumer.sweep()] if job.dies_parking else [consumer.run()]

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
-from runtime.embedded.ports import free_port
 from runtime.embedded.probes import serves
 from runtime.embedded.servers import ValkeyServer
 from tests.polling import until
+from tests.ports import free_port
 
 
 class Valkey:

@@ -116,8 +116,10 @@ class Book:
     async def finish_cancellation(self, order_id: str) -> None:
         await self.changes.finish_cancellation(FinishCancellation(order_id=order_id))
 
-    async def refuse_cancellation(self, order_id: str, refusal: Refusal) -> None:
-        await self.changes.refuse_cancellation(RefuseCancellation(order_id=order_id, refusal=refusal))
+    async def refuse_cancellation(self, order_id: str, refusal: Refusal, *, attempt: int = 1) -> None:
+        await self.changes.refuse_cancellation(
+            RefuseCancellation(order_id=order_id, refusal=refusal, attempt=attempt)
+        )
 
     async def cancelled(self) -> str:
         """The id of an order that was confirmed, then cancelled."""

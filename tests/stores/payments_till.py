@@ -32,6 +32,7 @@ from services.payments.store import Payment, PaymentsStore
 from services.payments.tables import PaymentState
 from services.payments.telling import reported
 from tests.conftest import FreshDatabase
+from tests.polling import until
 from tests.psp_process import Psp, running_psp
 from tests.stores.outbox import events_about
 from workers.payments import HEARS
@@ -56,8 +57,11 @@ class Till:
     payments: PaymentsService
 
     def impatient(self) -> "Till":
-        """The same till, which gives up on the provider after a moment."""
-        return self.over(provider_at(self.psp, self.session, timeout_seconds=0.3))
+        """The same till, which gives up on the provider after a while: no stall is as long.
+
+        What it has asked for by then may come later still.
+        """
+        return self.over(provider_at(self.psp, self.session, timeout_seconds=3.0))
 
     def behind(
         self, *, there: dict[str, Passage] | None = None, back: dict[str, Passage] | None = None
@@ -134,9 +138,11 @@ class Till:
 
     async def charged(self, order_id: str) -> None:
         """Wait until the provider has made the order's charge."""
-        async with asyncio.timeout(10):
-            while await self.provider.find(key=authorize_key(order_id)) is None:
-                pass
+
+        async def is_found() -> bool:
+            return await self.provider.find(key=authorize_key(order_id)) is not None
+
+        await until(is_found)
 
     async def events(self, order_id: str) -> list[Event]:
         return await events_about(self.database, order_id)

@@ -26,7 +26,7 @@ from runtime.reactor import Reactor
 from services.carts import keys
 from services.carts.cart import Line, NamedCart
 from tests.conftest import Servers
-from tests.stores.carts_shop import Shop, euros, open_shop, user_of
+from tests.stores.carts_shop import PATIENCE_SECONDS, Shop, euros, open_shop, user_of
 from workers.carts import HEARS
 
 
@@ -37,7 +37,7 @@ class World:
         self.shop = shop
         self.sku = f"SKU-{uuid4().hex[:8].upper()}"
         self.product = f"prd_{uuid4().hex}"
-        self.reactor = Reactor(shop.carts, HEARS)
+        self.reactor = Reactor(shop.carts, HEARS, patience=PATIENCE_SECONDS)
 
     async def hears(self, event: Event) -> None:
         for handler in self.reactor.handlers_of(event.type):

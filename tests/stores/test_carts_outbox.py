@@ -15,12 +15,12 @@ from contracts.carts import (
     cart_ref_of,
 )
 from contracts.errors import Unavailable
-from runtime.embedded.ports import free_port
 from runtime.trace import bind_trace, current_traceparent
 from services.carts import keys
 from services.carts.connection import connect
 from services.carts.store import CartStore
 from tests.conftest import Servers
+from tests.ports import free_port
 from tests.stores.carts_shop import Shop, euros, open_shop, user_of
 
 

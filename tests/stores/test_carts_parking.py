@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contracts.errors import Unavailable
-from runtime.embedded.ports import free_port
 from services.carts.connection import connect
 from services.carts.parking import CartsParking
 from tests.conftest import Servers
+from tests.ports import free_port
+from tests.stores.carts_shop import PATIENCE_SECONDS
 from tests.stores.parkings import check_lines_are_apart, check_order, check_repeats, check_the_largest
 
 
 @pytest.fixture
 async def parking(servers: Servers) -> AsyncIterator[CartsParking]:
-    async with connect(servers.carts_redis_url) as redis:
+    async with connect(servers.carts_redis_url, patience=PATIENCE_SECONDS) as redis:
         yield CartsParking(redis)
 
 

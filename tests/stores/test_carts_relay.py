@@ -11,9 +11,8 @@ import pytest
 from contracts.carts import CART_CHANGED
 from contracts.errors import Unavailable
 from contracts.events import Event
-from runtime.bus import Bus, Outgoing, stream_of
+from runtime.bus import Bus, Outgoing, open_bus, stream_of
 from runtime.clock import utc_now
-from runtime.embedded.ports import free_port
 from runtime.relay import BATCH, Relay
 from runtime.shards import SHARDS, shard_of
 from services.carts import keys
@@ -22,7 +21,8 @@ from services.carts.outbox import CartsOutbox
 from services.carts.store import CartStore
 from tests.conftest import Servers
 from tests.polling import until
-from tests.stores.carts_shop import Shop, open_shop
+from tests.ports import free_port
+from tests.stores.carts_shop import PATIENCE_SECONDS, Shop, open_shop
 from tests.stores.events_bench import a_subject
 from tests.stores.limits_valkey import Valkey
 
@@ -105,7 +105,7 @@ async def test_a_full_stream_holds_up_no_other(shop: Shop, outbox: CartsOutbox, 
     stuck, other = a_subject(shard=0), a_subject(shard=1)
     await tell_of(shop, stuck, 2 * BATCH)
     await tell_of(shop, other, 1)
-    async with connect(servers.bus_redis_url) as redis:
+    async with connect(servers.bus_redis_url, patience=PATIENCE_SECONDS) as redis:
         await redis.flushall()
         small = Bus(redis, max_length=3, trimmed_above=0)
         relay = Relay("carts", outbox, small)
@@ -143,6 +143,22 @@ async def test_after_the_bus_was_wiped_all_that_is_kept_is_told_again(
     assert await relayed_by(outbox) == of_shard
     assert await outbox.republish(ALL) == len(sent)
     assert await relayed_by(outbox) == sent
+
+
+async def test_a_bus_that_is_found_wiped_in_the_middle_of_a_round_is_told_all_again(
+    shop: Shop, outbox: CartsOutbox, servers: Servers
+) -> None:
+    subjects = [a_subject(shard=shard) for shard in range(SHARDS)]
+    async with open_bus(servers.bus_redis_url, patience=PATIENCE_SECONDS) as bus:
+        relay = Relay("carts", outbox, bus)
+        await relay.begin(ALL)
+        for told in (1, 2):
+            await bus.forget("carts")
+            for subject in subjects:
+                await tell_of(shop, subject, 1)
+            # In the first round it is noticed, in the second one all is told.
+            await relay.relay(ALL)
+            assert await relay.relay(ALL) == told * SHARDS
 
 
 async def test_only_what_was_relayed_is_pruned(shop: Shop, outbox: CartsOutbox) -> None:

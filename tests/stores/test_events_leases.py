@@ -64,7 +64,7 @@ async def test_a_dead_consumers_shards_are_taken_over(bench: Bench, job: Job) ->
 
 async def test_a_lease_is_renewed_while_its_holder_reacts(bench: Bench) -> None:
     subject = a_subject()
-    bench.listener.slow[subject] = 0.4
+    gate = bench.listener.gates[subject] = asyncio.Event()
     await bench.say(subject, *range(15))
     await bench.relayed()
     consuming_it = asyncio.create_task(bench.consumer.run())
@@ -79,6 +79,13 @@ async def test_a_lease_is_renewed_while_its_holder_reacts(bench: Bench) -> None:
 
         await until(is_renewed)
         assert await unacknowledged(bench) == 15, "renewed within the batch"
+        gate.set()
+
+        async def is_done() -> bool:
+            return await unacknowledged(bench) == 0
+
+        await until(is_done)
+        assert await bench.effects(subject) == list(range(15))
     finally:
         await end_all([consuming_it])
 

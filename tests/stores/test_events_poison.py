@@ -41,6 +41,7 @@ async def test_nobody_waits_until_somebody_was_told_of_what_is_parked(bench: Ben
 
 async def test_however_many_hang_together_those_behind_wait_about_as_long_as_for_one(bench: Bench) -> None:
     hanging, sibling = [a_subject() for _ in range(5 * AT_ONCE)], a_subject()
+    bench.hurry()
     bench.listener.hanging.update(hanging)
     for subject in hanging:
         await bench.say(subject, 1)
@@ -60,6 +61,7 @@ async def test_however_many_hang_together_those_behind_wait_about_as_long_as_for
 
 async def test_the_patience_that_one_batch_lost_the_next_one_has(bench: Bench) -> None:
     hanging, late = [a_subject() for _ in range(2 * AT_ONCE)], a_subject()
+    bench.hurry()
     bench.listener.hanging.update([*hanging, late])
     for subject in hanging:
         await bench.say(subject, 1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.embedded.ports import free_port
 from tests.conftest import Servers
 from tests.micromart import MicroMart
+from tests.ports import free_port
 from tests.stores.events_bench import ALL_SHARDS, SERVICE, Bench, a_subject
 from workers.process import end_all
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runtime.embedded.ports import free_port
 from tests.conftest import Servers
 from tests.micromart import MicroMart
+from tests.ports import free_port
 from tests.stores.events_bench import TOLD, Bench, a_subject
 
 WITHIN = 30.0

@@ -9,18 +9,15 @@ import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from api.gateway.leases import LEASE_SECONDS
 from api.gateway.limits import Allowance, Limiter, LimitExceeded, open_limiter
 from api.gateway.routes import LimitClass
 from tests.conftest import Servers
-from tests.polling import until
+from tests.polling import DEADLINE_SECONDS, until
 from tests.stores.limits_callers import PATIENCE_SECONDS, admitted, admitted_by_processes, limits
 from tests.stores.limits_valkey import Valkey
 
 READ, WRITE, SIGN_IN = LimitClass.READ, LimitClass.WRITE, LimitClass.SIGN_IN
 EXACT = [of for of in LimitClass if of is not READ]
-# A frozen Valkey holds nobody up for longer; a busy machine may.
-BOUND_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -150,15 +147,21 @@ async def test_refusals_are_counted_by_class(url: str) -> None:
 
 async def test_reads_that_were_leased_and_not_used_are_given_back(url: str) -> None:
     async with patient(url, "5000/hour") as limiter, Redis.from_url(url) as redis:
-        key = await window_of(redis, limiter, READ, "u:goes-away")
-        for _ in range(19):
-            await limiter.admit(READ, "u:goes-away")
+        key, used = await window_of(redis, limiter, READ, "u:goes-away"), 1
+
+        async def leased_ahead() -> bool:
+            nonlocal used
+            for _ in range(19):
+                await limiter.admit(READ, "u:goes-away")
+            used += 19
+            return int(await redis.llen(key)) > used
 
         async def as_many_as_used() -> bool:
-            return int(await redis.llen(key)) == 20
+            return int(await redis.llen(key)) == used
 
-        assert int(await redis.llen(key)) > 20, "nothing was leased ahead"
-        await until(as_many_as_used, within=20 * LEASE_SECONDS)
+        # Where the machine stalls, a lease is over and given back before one looks.
+        await until(leased_ahead)
+        await until(as_many_as_used)
 
 
 async def test_keys_hold_no_address_and_have_one_length(url: str) -> None:
@@ -204,7 +207,7 @@ async def test_valkey_killed_under_load_costs_nobody_an_answer(valkey: Valkey) -
         await until(under_load)
         valkey.kill()
         assert [await task for task in load] == [50_000, 50_000]
-        assert not limiter.is_shared
+        await left_shared(limiter)
 
 
 async def test_without_valkey_sign_ins_stay_below_half_of_the_share(valkey: Valkey) -> None:
@@ -216,7 +219,7 @@ async def test_without_valkey_sign_ins_stay_below_half_of_the_share(valkey: Valk
 
 async def test_a_gateway_starts_without_valkey_and_finds_it_later(valkey: Valkey) -> None:
     valkey.kill()
-    async with open_limiter(limits(valkey.url, "5000/hour")) as limiter:
+    async with patient(valkey.url, "5000/hour") as limiter:
         assert not limiter.is_shared
         assert (await limiter.admit(WRITE, "u:early")).quota.permits == 2_500
         await valkey.start()
@@ -236,7 +239,7 @@ async def test_a_frozen_valkey_holds_nobody_up_and_is_used_again(valkey: Valkey)
     async with open_limiter(limits(valkey.url, "5000/day")) as limiter:
         await is_shared_again(limiter)
         valkey.freeze()
-        async with asyncio.timeout(BOUND_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await left_shared(limiter)
             assert await admitted(limiter, WRITE, "u:frozen", 3_000) == 2_500
         valkey.thaw()

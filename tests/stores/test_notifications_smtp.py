@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from contracts.errors import Unavailable
-from runtime.embedded.ports import free_port
 from runtime.settings import MissingSetting
 from services.notifications.errors import Bounced
 from services.notifications.smtp import SmtpMailer
+from tests.ports import free_port
 
 RECIPIENT = "ada@example.com"
 

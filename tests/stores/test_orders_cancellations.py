@@ -102,6 +102,47 @@ async def test_a_refused_cancellation_is_final_and_the_order_goes_on(book: Book)
         await book.changes.request_cancellation(order_id)
 
 
+async def refused_and_held(book: Book) -> str:
+    """An order whose parcel was being shipped when it was to be stopped, and is held by now."""
+    order_id = await book.confirmed()
+    await book.changes.request_cancellation(order_id)
+    await book.refuse_cancellation(order_id, SHIPPING)
+    await book.hear_shipment(order_id, ShipmentState.HELD, 3)
+    return order_id
+
+
+async def test_a_refused_cancellation_is_asked_for_again_while_the_parcel_is_held(book: Book) -> None:
+    order_id = await refused_and_held(book)
+    for _ in range(2):
+        order = await book.changes.request_cancellation(order_id)
+        assert (order.cancellation_state, order.cancellation_reason) == (CancellationState.REQUESTED, None)
+        assert order.cancellation().workflow_id == f"cancel-{order_id}-2"
+    assert order == await book.orders.order(order_id)
+    await book.call_operator(order_id, "it keeps failing")
+    assert await book.changes.workflows_in_need(order_id) == [f"cancel-{order_id}-2"]
+    await book.finish_cancellation(order_id)
+    order = await book.orders.order(order_id)
+    assert (order.state, order.cancellation_state) == (OrderState.CANCELLED, CancellationState.DONE)
+
+
+async def test_a_late_refusal_of_the_first_attempt_does_not_refuse_the_second(book: Book) -> None:
+    order_id = await refused_and_held(book)
+    asked = await book.changes.request_cancellation(order_id)
+    await book.refuse_cancellation(order_id, SHIPPING)
+    assert await book.orders.order(order_id) == asked
+    await book.refuse_cancellation(order_id, SHIPPING, attempt=2)
+    refused = await book.orders.order(order_id)
+    assert refused.cancellation_state is CancellationState.REFUSED
+    assert refused.cancellation_reason == "fulfilment.already_shipping"
+
+
+async def test_a_parcel_that_is_shipped_again_cannot_be_stopped_again(book: Book) -> None:
+    order_id = await refused_and_held(book)
+    await book.hear_shipment(order_id, ShipmentState.SHIPPING, 4)
+    with pytest.raises(CancellationRefused):
+        await book.changes.request_cancellation(order_id)
+
+
 async def test_nobody_asked_so_nothing_is_cancelled(book: Book) -> None:
     order_id = await book.confirmed()
     await book.finish_cancellation(order_id)

@@ -12,12 +12,12 @@ from api.orders.app import orders_app
 from contracts.checkout import AwaitAction
 from contracts.fulfilment import ShipmentState
 from contracts.identity import IDENTITY_HEADER, ORDER_TOKEN_HEADER, Identity, Role
-from runtime.embedded.ports import free_port
 from runtime.identity import IdentitySigner
 from runtime.settings import Settings
 from services.orders.tokens import OrderTokens
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
+from tests.ports import free_port
 from tests.stores.orders_book import Book, open_book
 
 SECRET = "a secret of the tests"

@@ -213,6 +213,14 @@ async def test_what_is_no_longer_sold_is_shown_in_the_cart_and_refused(counter: 
     assert counter.peers.told == [Repricing(prices={}, gone=("MUG",))]
 
 
+async def test_what_is_sold_in_another_currency_now_is_not_sold_to_this_cart(counter: Counter) -> None:
+    counter.peers.price = Money(amount=500, currency="USD")
+    with pytest.raises(CartChanged):
+        await counter.place()
+    assert counter.peers.told == [Repricing(prices={}, gone=("MUG",))]
+    assert await counter.orders() == 0
+
+
 async def test_the_carts_own_prices_hold_while_products_is_away(counter: Counter) -> None:
     counter.peers.price = None
     record = await counter.place()

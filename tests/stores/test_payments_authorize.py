@@ -72,6 +72,7 @@ async def test_a_lost_answer_is_unknown_and_a_repeat_finds_the_charge(till: Till
     assert await till.state(order_id) is PaymentState.AUTHORIZING
     assert await till.movements(order_id) == ["authorization pending"]
     assert await till.told(order_id) == []
+    await till.charged(order_id)
     await till.authorize(order_id, "tok_timeout")
     assert await till.state(order_id) is PaymentState.AUTHORIZED
     assert till.at_psp(order_id) == [Entry.AUTHORIZED]

@@ -17,7 +17,6 @@ from starlette.routing import Route
 from contracts.errors import Unavailable
 from contracts.money import Money
 from runtime.clock import utc_now
-from runtime.embedded.ports import free_port
 from services.payments.provider import Authorization, Declined, Held, Report
 from services.payments.sandbox import UnexpectedAnswer
 from services.payments.stripe import StripeProvider
@@ -30,6 +29,7 @@ from tests.localstripe_process import (
     LocalStripe,
     running_localstripe,
 )
+from tests.ports import free_port
 
 PRICE = Money(amount=1999, currency="EUR")
 SECRET = "whsec_ours"

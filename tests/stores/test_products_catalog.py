@@ -14,12 +14,12 @@ from contracts.products import (
     NewCategory,
     ProductChanges,
 )
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from services.products.errors import CategoryTaken, ProductNotFound, SkuTaken, SlugTaken, UnknownCategory
 from services.products.factory import migrate, open_products
 from services.products.service import ProductsService
 from tests.conftest import Servers
+from tests.ports import free_port
 from tests.products_samples import catalog_settings, document_of, new_product, open_catalog
 
 

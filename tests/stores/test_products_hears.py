@@ -8,11 +8,11 @@ import pytest
 from contracts.inventory import STOCK_CHANGED
 from contracts.products import ProductChanges
 from runtime.clock import utc_now
-from runtime.embedded.ports import free_port
 from runtime.reactions import Heard
 from services.products.heard import StockFacts
 from services.products.service import ProductsService
 from tests.conftest import Servers
+from tests.ports import free_port
 from tests.products_samples import catalog_settings, new_product, open_catalog
 
 

@@ -15,7 +15,6 @@ from contracts.events import Event
 from contracts.products import PRICE_CHANGED, PRODUCT_CREATED, PRODUCT_UPDATED, REMOVED, ProductChanges
 from runtime.bus import Outgoing
 from runtime.clock import Clock, utc_now
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from runtime.shards import SHARDS, shard_of
 from services.products.connection import Connection
@@ -25,6 +24,7 @@ from services.products.outbox import LEASE, ProductsOutbox
 from services.products.service import ProductsService
 from tests.conftest import Servers
 from tests.polling import until
+from tests.ports import free_port
 from tests.products_samples import catalog_settings, document_of, new_product, open_catalog
 
 ALL = frozenset(range(SHARDS))

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.inventory import StockLine
-from contracts.money import Money
+from contracts.money import MAX_QUANTITY, Money
 from services.carts import rules
 from services.carts.cart import Cart, Line
 from services.carts.errors import PriceTooHigh
 
 SKUS = st.sampled_from([f"SKU-{number}" for number in range(8)])
-QUANTITIES = st.integers(1, rules.MAX_QUANTITY)
+QUANTITIES = st.integers(1, MAX_QUANTITY)
 LINE_SETS = st.dictionaries(SKUS, QUANTITIES)
 PRICES = st.integers(0, rules.MAX_UNIT_PRICE)
 
@@ -34,11 +34,11 @@ def test_the_total_of_the_dearest_cart_is_exact() -> None:
     line = Line(
         sku="S",
         title="",
-        quantity=rules.MAX_QUANTITY,
+        quantity=MAX_QUANTITY,
         unit_price=Money(amount=rules.MAX_UNIT_PRICE, currency="EUR"),
     )
     total = rules.cart_total(cart_of((line,) * rules.MAX_LINES))
-    assert total.amount == rules.MAX_UNIT_PRICE * rules.MAX_QUANTITY * rules.MAX_LINES
+    assert total.amount == rules.MAX_UNIT_PRICE * MAX_QUANTITY * rules.MAX_LINES
 
 
 @pytest.mark.parametrize("amount", [-1, rules.MAX_UNIT_PRICE + 1])
@@ -67,7 +67,7 @@ def test_merging_an_empty_cart_changes_nothing(lines: dict[str, int]) -> None:
 
 @given(LINE_SETS, LINE_SETS)
 def test_a_merged_quantity_stays_within_the_limit(left: dict[str, int], right: dict[str, int]) -> None:
-    assert all(0 < quantity <= rules.MAX_QUANTITY for quantity in rules.merged(left, right).values())
+    assert all(0 < quantity <= MAX_QUANTITY for quantity in rules.merged(left, right).values())
 
 
 @given(LINE_SETS)

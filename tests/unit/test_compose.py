@@ -18,7 +18,6 @@ from api.gateway.app import Gateway
 from contracts.topology import SERVICES, Store
 from runtime.clock import utc_now
 from runtime.embedded import plan
-from runtime.embedded.ports import free_port
 from runtime.embedded.servers import SEARCH_ATTRIBUTES
 from runtime.settings import Settings
 from sandbox.psp.app import create_app
@@ -27,6 +26,7 @@ from sandbox.psp.ledger import Ledger
 from sandbox.psp.metrics import Metrics
 from sandbox.psp.provider import Provider
 from tests.http_server import serving
+from tests.ports import free_port
 from tests.unit.deployment import (
     COMPOSE,
     CONTAINERS,
@@ -84,7 +84,7 @@ async def test_a_worker_serves_its_health_path(monkeypatch: pytest.MonkeyPatch) 
 
 async def status_of(port: int | None, path: str) -> int:
     """What the server on this port answers, once it listens."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(10):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
         while True:
             try:
                 async with session.get(f"http://127.0.0.1:{port}{path}") as response:

@@ -7,7 +7,7 @@ from api.orders.answers import final_answer, still_running
 from api.orders.views import CheckoutView
 from contracts.checkout import CheckoutState, Step, StepName
 from contracts.orders import OrderState
-from tests.orders_samples import new_order
+from tests.orders_samples import NOON, new_order
 
 STEPS = (Step(name=StepName.RESERVE_STOCK),)
 WHOLE = {"name", "state", "attempts", "started_at", "finished_at", "detail"}
@@ -19,7 +19,7 @@ def is_whole(checkout: Any) -> bool:
 
 
 def test_the_answer_that_is_stored_tells_all_of_a_step() -> None:
-    answer = final_answer(new_order(state=OrderState.CONFIRMED, steps=STEPS))
+    answer = final_answer(new_order(state=OrderState.CONFIRMED, steps=STEPS, ended_at=NOON))
     assert answer is not None
     status, body = answer
     assert status == 201
@@ -31,8 +31,12 @@ def test_so_does_the_answer_of_one_that_still_runs() -> None:
     assert is_whole(json.loads(bytes(response.body)))
 
 
+def test_nothing_is_stored_before_the_steps_are() -> None:
+    assert final_answer(new_order(state=OrderState.CONFIRMED)) is None
+
+
 def test_the_first_answer_is_what_is_looked_up_later() -> None:
-    order = new_order(state=OrderState.CONFIRMED, steps=STEPS)
+    order = new_order(state=OrderState.CONFIRMED, steps=STEPS, ended_at=NOON)
     answer = final_answer(order)
     assert answer is not None
     looked_up = CheckoutView.of(order, order.steps).model_dump(mode="json")

@@ -116,9 +116,12 @@ def test_an_order_can_be_cancelled_until_it_is_shipped(state: OrderState, code: 
     assert refused_for(new_order(state=state)) == code
 
 
-def test_what_was_refused_once_is_not_asked_again() -> None:
-    order = new_order(state=CONFIRMED, cancellation_state=CancellationState.REFUSED)
-    assert refused_for(order) == "orders.cancellation_refused"
+@pytest.mark.parametrize("shipment", ShipmentState)
+def test_what_was_refused_once_is_asked_again_only_while_its_parcel_is_held(shipment: ShipmentState) -> None:
+    refused = CancellationState.REFUSED
+    order = new_order(state=CONFIRMED, cancellation_state=refused, fulfilment_state=shipment)
+    is_held = shipment is ShipmentState.HELD
+    assert refused_for(order) == (None if is_held else "orders.cancellation_refused")
 
 
 def refused_for(order: Order) -> str | None:

@@ -128,6 +128,13 @@ async def answer(door: aiohttp.ClientSession, body: object) -> tuple[int, Any]:
         return response.status, await response.json(content_type=None)
 
 
+@pytest.mark.parametrize(("length", "status"), [(64, 200), (65, 422)])
+async def test_a_cart_is_named_by_what_carts_take_for_an_id(
+    door: aiohttp.ClientSession, length: int, status: int
+) -> None:
+    assert (await answer(door, changed("cart_id", "c" * length)))[0] == status
+
+
 async def test_the_accepted_body_is_let_in(door: aiohttp.ClientSession) -> None:
     assert await answer(door, ACCEPTED) == (200, REQUEST.fingerprint)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stripe
+from structlog.testing import capture_logs
 
 from services.payments.errors import ForgedWebhook
 from services.payments.provider import Report
@@ -73,6 +74,28 @@ async def test_what_is_about_nothing_of_ours_is_believed_and_passed_over(
     provider: StripeProvider, body: bytes
 ) -> None:
     assert heard(provider, body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nonsense",
+        b"[]",
+        b'{"id": "evt_1"}',
+        b'{"id": "evt_1", "type": "charge.refunded", "data": {"object": null}}',
+        message().replace(b"evt_1", b"evt_" + b"1" * 255),
+        message().replace(b"evt_1", rb"evt_\u0000"),
+    ],
+    ids=["nothing", "no JSON", "a list", "no type", "about nothing", "a long id", "an id with a NUL"],
+)
+async def test_what_is_signed_and_cannot_be_read_is_logged_and_passed_over(
+    provider: StripeProvider, body: bytes
+) -> None:
+    with capture_logs() as lines:
+        assert heard(provider, body) is None
+    [line] = lines
+    assert (line["event"], line["provider"]) == ("a signed webhook cannot be read", "stripe")
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from importlib import import_module
 import pytest
 
 from contracts.topology import SERVICES
-from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX, Settings
+from tests.ports import free_port
 from tests.unit.deployment import CONTAINERS, FILLED_IN, INTERPOLATION, MODULES, filled_in
 
-ENDS_WITHIN = 20.0
+ENDS_WITHIN = 60.0
 WORKERS = [service.worker for service in SERVICES]
 OTHERS = [*(service.api for service in SERVICES), "gateway"]
 TOLD = [

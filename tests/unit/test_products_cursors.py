@@ -26,6 +26,7 @@ def test_without_a_cursor_a_list_starts_at_its_beginning() -> None:
         encode_cursor("price", 3),
         encode_cursor("price"),
         encode_cursor("price", "x", "y"),
+        encode_cursor("price", "\ud800"),
     ],
 )
 def test_a_cursor_of_another_list_is_refused(cursor: str) -> None:

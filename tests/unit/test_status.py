@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from api.gateway import breakers
 from cli import status
-from runtime.embedded.ports import free_port
 from tests.http_server import serving
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from contracts.payments import PAYMENT_AUTHORIZED
 from runtime.reactions import Heard, Reaction
 from runtime.settings import Settings
 from runtime.temporal import connect
-from workers.events import EventParts, open_postgres_events
+from workers.events import open_postgres_events
+from workers.process import WorkerParts
 
 
 async def _hear(target: object, heard: Heard[Facts]) -> None:
@@ -20,4 +21,4 @@ async def test_without_events_a_worker_neither_relays_nor_hears_and_needs_no_bus
     client = await connect(settings, lazy=True)
 
     async with open_postgres_events("payments", settings, client, target=None, reactions=HEARS) as events:
-        assert events == EventParts(workers=(), loops=())
+        assert events == WorkerParts(workers=(), loops=())

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from runtime.embedded.ports import free_port
 from runtime.settings import PREFIX, Environment, Settings
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,9 +6,11 @@ No parcel's workflow runs here: what the staff ships is written in the shipment'
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -16,7 +18,7 @@ from activities.fulfilment import FulfilmentActivities
 from activities.inventory import InventoryActivities
 from activities.payments import PaymentsActivities
 from contracts.checkout import CloseCheckout, ConfirmOrder
-from contracts.fulfilment import ShipmentState
+from contracts.fulfilment import SHIPMENT_HELD, HoldShipment, ShipmentState
 from contracts.inventory import ReserveStock
 from contracts.orders import ORDER_CONFIRMED, CancellationState, OrderState, cancellation_id_of
 from contracts.payments import PAYMENT_CAPTURED, AuthorizePayment, CapturePayment
@@ -34,12 +36,13 @@ from services.inventory.factory import open_inventory
 from services.inventory.service import InventoryService
 from services.orders.changes import OrderChanges
 from services.orders.factory import OrdersWork, open_store
-from services.orders.heard import PaymentFacts
+from services.orders.heard import PaymentFacts, ShipmentFacts
 from services.orders.order import Order
 from services.orders.reactions import OrderReactions
 from services.orders.refund import Refund, RefundRequest
 from services.orders.service import OrdersService
 from services.orders.store import OrdersStore
+from services.payments.errors import CaptureFailed
 from services.payments.factory import open_payments
 from services.payments.service import PaymentsService
 from services.payments.tables import PaymentState
@@ -54,6 +57,8 @@ from workers.reconciler import ChangesReconciler
 from workflows.order_changes import OrderChangeWorkflows
 
 SKU, ON_HAND, QUANTITY = "MUG", 5, 2
+# A machine that stalls is no reason to leave a start to the reconciler.
+PATIENCE = timedelta(seconds=20)
 
 
 @dataclass
@@ -73,15 +78,15 @@ class Office:
 
     @property
     def workflows(self) -> OrderChangeWorkflows:
-        return OrderChangeWorkflows(self.client)
+        return OrderChangeWorkflows(self.client, PATIENCE)
 
     @property
     def reconciler(self) -> ChangesReconciler:
         return ChangesReconciler(self.orders.changes, self.workflows, self.settings)
 
-    async def bought(self) -> str:
+    async def bought(self, token: str = "tok_ok") -> str:
         """An order as its checkout leaves it: money and stock held, the order confirmed, no parcel yet."""
-        order = new_order(created_at=utc_now())
+        order = new_order(created_at=utc_now(), payment_token=token)
         order_id = order.id
         async with self.store.begin() as tx:
             assert await tx.add(order, order.created_at)
@@ -93,9 +98,9 @@ class Office:
         await self.orders.service.close(CloseCheckout(order_id=order_id, steps=()))
         return order_id
 
-    async def packed(self) -> str:
+    async def packed(self, token: str = "tok_ok") -> str:
         """An order whose parcel waits for the staff."""
-        order_id = await self.bought()
+        order_id = await self.bought(token)
         order = await self.order(order_id)
         heard = Heard(
             handler="fulfilment.open_shipment",
@@ -113,6 +118,23 @@ class Office:
     async def ship(self, order_id: str) -> None:
         """Have the staff ship the parcel; refused once it is stopped."""
         await self.fulfilment.request_shipping(order_id, "DHL", "0034")
+
+    async def held(self, order_id: str) -> None:
+        """Let the parcel be held while it is shipped: its money cannot be taken. The order hears of it."""
+        with pytest.raises(CaptureFailed):
+            await self.payments.capture(CapturePayment(order_id=order_id))
+        await self.fulfilment.hold(HoldShipment(order_id=order_id, reason="payments.capture_failed"))
+        heard = Heard(
+            handler="orders.follow_shipment",
+            event_id=uuid4(),
+            type=SHIPMENT_HELD,
+            subject=order_id,
+            sequence=(await self.fulfilment.shipment(order_id)).sequence,
+            time=utc_now(),
+            traceparent=None,
+            facts=ShipmentFacts(order_id=order_id, state=ShipmentState.HELD),
+        )
+        await self.orders.reactions.follow_shipment(heard)
 
     async def paid(self) -> str:
         """An order whose money was taken, and that has heard of it."""
@@ -135,12 +157,12 @@ class Office:
     async def cancel(self, order_id: str) -> None:
         """Cancel as the orders API does: in the order's row, then by its workflow."""
         order = await self.orders.changes.request_cancellation(order_id)
-        self.started.append(cancellation_id_of(order_id))
+        self.started.append(order.cancellation().workflow_id)
         await self.workflows.cancel(order.cancellation())
 
-    async def cancelled(self, order_id: str) -> CancellationState:
+    async def cancelled(self, order_id: str, *, attempt: int = 1) -> CancellationState:
         """How the cancellation ends."""
-        return CancellationState(await self.handle(order_id).result())
+        return CancellationState(await self.handle(order_id, attempt=attempt).result())
 
     def asked(self, order_id: str, amount: int) -> RefundRequest:
         return RefundRequest(order_id, "broken", "sam", euros(amount))
@@ -171,8 +193,8 @@ class Office:
 
         await until(decided)
 
-    def handle(self, order_id: str) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(cancellation_id_of(order_id))
+    def handle(self, order_id: str, *, attempt: int = 1) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(cancellation_id_of(order_id, attempt))
 
     async def order(self, order_id: str) -> Order:
         return await self.orders.service.order(order_id)
@@ -271,7 +293,6 @@ async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -
         "psp_webhook_secret": psp.webhook_secret,
         "psp_url": psp.url,
         "temporal_address": servers.temporal_address,
-        "provider_timeout_seconds": 1.0,
         "reconcile_seconds": 0.1,
         # Events have tests of their own.
         "events_enabled": False,

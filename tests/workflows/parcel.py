@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -110,6 +111,13 @@ class Parcels:
         described = await self.handle(order_id).describe()
         return bool(described.typed_search_attributes.get(NEEDS_OPERATOR))
 
+    async def details(self, order_id: str) -> str:
+        """What the Temporal UI shows of the parcel."""
+        metadata: WorkflowMetadata = await self.handle(order_id).query(
+            "__temporal_workflow_metadata", result_type=WorkflowMetadata
+        )
+        return metadata.current_details
+
     def captures(self, order_id: str) -> int:
         """How often the provider's own ledger says that it took the order's money."""
         return len(self.psp.ledger(kind=Kind.CAPTURED, reference=order_id))
@@ -194,7 +202,6 @@ async def _settings(
         "psp_webhook_secret": psp.webhook_secret,
         "psp_url": psp.url,
         "temporal_address": servers.temporal_address,
-        "provider_timeout_seconds": 1.0,
         "reconcile_seconds": 0.1,
         # Events have tests of their own.
         "events_enabled": False,

@@ -42,6 +42,8 @@ from workflows.checkouts import Checkouts
 
 SKU, ON_HAND, PRICE = "KIT-MOKA-3", 5, 3490
 WAIT = timedelta(seconds=30)
+# A machine that stalls is no outage of Temporal's.
+PATIENCE = timedelta(seconds=20)
 ADDRESS = ShippingAddress(name="Ada", line1="1 Engine St", city="London", postal_code="N1", country="GB")
 
 
@@ -61,7 +63,7 @@ class Shop:
 
     @property
     def checkouts(self) -> Checkouts:
-        return Checkouts(self.client)
+        return Checkouts(self.client, PATIENCE)
 
     @property
     def reconciler(self) -> Reconciler:
@@ -147,9 +149,10 @@ async def open_shop(
     *,
     orders_worker: bool = True,
     payments_worker: bool = True,
+    provider_seconds: float = 6.0,
 ) -> AsyncIterator[Shop]:
     """A shop with its own databases; what it leaves running in Temporal is terminated at the end."""
-    settings = await _settings(servers, fresh_database, psp)
+    settings = await _settings(servers, fresh_database, psp, provider_seconds)
     async with AsyncExitStack() as stack:
         faults = Faults()
         client = await connect(settings)
@@ -187,7 +190,9 @@ async def open_shop(
         yield shop
 
 
-async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -> Settings:
+async def _settings(
+    servers: Servers, fresh_database: FreshDatabase, psp: Psp, provider_seconds: float
+) -> Settings:
     names = ("orders", "inventory", "payments")
     given = {f"{name}_database_url": await fresh_database(name) for name in names} | {
         "carts_redis_url": servers.carts_redis_url,
@@ -197,7 +202,7 @@ async def _settings(servers: Servers, fresh_database: FreshDatabase, psp: Psp) -
         "psp_api_key": psp.api_key,
         "psp_url": psp.url,
         "temporal_address": servers.temporal_address,
-        "provider_timeout_seconds": 1.0,
+        "provider_timeout_seconds": provider_seconds,
         "reconcile_seconds": 0.1,
         # Events have tests of their own.
         "events_enabled": False,

@@ -2,12 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
 from contracts.checkout import CheckoutState
+from contracts.errors import Unavailable
+from contracts.money import MAX_QUANTITY
 from contracts.orders import OrderState
+from runtime.clock import utc_now
 from tests.conftest import FreshDatabase, Servers
+from tests.orders_samples import new_order, order_line
+from tests.polling import until
 from tests.psp_process import Psp
 from tests.workflows.dying import died_after
 from tests.workflows.shop import Shop, open_shop
@@ -70,6 +76,22 @@ async def test_a_worker_that_dies_behind_the_close_ends_the_checkout_once(unatte
 async def test_an_order_whose_api_died_before_the_start_is_started_by_the_reconciler(shop: Shop) -> None:
     checkout = await shop.placed()
     await shop.reconciled(checkout)
+    await shop.assert_bought(checkout)
+
+
+async def test_an_order_that_cannot_be_started_does_not_hold_up_the_next(shop: Shop) -> None:
+    # An older one, of more units than a checkout takes.
+    odd = new_order(lines=(order_line(quantity=MAX_QUANTITY + 1),), created_at=utc_now() - timedelta(hours=1))
+    async with shop.orders_store.begin() as tx:
+        assert await tx.add(odd, odd.created_at)
+    checkout = await shop.placed()
+
+    async def ended() -> bool:
+        with pytest.raises(Unavailable):
+            await shop.reconciler.look()
+        return (await shop.order(checkout)).ended_at is not None
+
+    await until(ended)
     await shop.assert_bought(checkout)
 
 

@@ -6,9 +6,11 @@ import pytest
 
 from contracts.checkout import CheckoutState, StepName
 from contracts.orders import OrderState
+from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
+from tests.psp_process import Psp
 from tests.workflows.faults import refusal
-from tests.workflows.shop import ON_HAND, Shop
+from tests.workflows.shop import ON_HAND, Shop, open_shop
 
 STEPS = ["inventory.reserve", "payments.authorize", "orders.confirm"]
 UNDOS = ["inventory.release", "payments.void"]
@@ -113,10 +115,13 @@ async def test_a_declined_card_gives_the_stock_back(shop: Shop, token: str, deta
 
 
 @pytest.mark.parametrize("token", ["tok_timeout", "tok_error_once", "tok_slow"])
-async def test_an_unknown_outcome_at_the_provider_is_settled_as_one_charge(shop: Shop, token: str) -> None:
-    checkout = await shop.placed(token)
-    assert (await shop.bought(checkout)).state is CheckoutState.CONFIRMED
-    await shop.assert_bought(checkout)
+async def test_an_unknown_outcome_at_the_provider_is_settled_as_one_charge(
+    servers: Servers, fresh_database: FreshDatabase, psp: Psp, token: str
+) -> None:
+    async with open_shop(servers, fresh_database, psp, provider_seconds=1.0) as impatient:
+        checkout = await impatient.placed(token)
+        assert (await impatient.bought(checkout)).state is CheckoutState.CONFIRMED
+        await impatient.assert_bought(checkout)
 
 
 async def test_more_than_there_is_cannot_be_bought(shop: Shop) -> None:

@@ -4,7 +4,7 @@ from contracts.checkout import Checkout, CheckoutState, Resolution, StepName, wo
 from contracts.orders import OrderState
 from tests.polling import until
 from tests.workflows.faults import refusal
-from tests.workflows.shop import Shop
+from tests.workflows.shop import PATIENCE, Shop
 from workflows.order_changes import OrderChangeWorkflows
 
 
@@ -25,7 +25,7 @@ async def stuck(shop: Shop) -> Checkout:
 async def test_a_resumed_undo_is_tried_at_once_and_the_checkout_ends(shop: Shop) -> None:
     checkout = await stuck(shop)
     shop.faults.heal("payments.void")
-    assert await OrderChangeWorkflows(shop.client).resume(workflow_id_of(checkout.order_id))
+    assert await OrderChangeWorkflows(shop.client, PATIENCE).resume(workflow_id_of(checkout.order_id))
     await shop.handle(checkout).result()
     await shop.assert_undone(checkout, OrderState.REJECTED)
 
@@ -33,7 +33,9 @@ async def test_a_resumed_undo_is_tried_at_once_and_the_checkout_ends(shop: Shop)
 async def test_what_an_operator_has_settled_counts_as_done_and_says_so(shop: Shop) -> None:
     checkout = await stuck(shop)
     resolution = Resolution(note="voided at the provider's desk", by="staff-1")
-    assert await OrderChangeWorkflows(shop.client).resolve(workflow_id_of(checkout.order_id), resolution)
+    assert await OrderChangeWorkflows(shop.client, PATIENCE).resolve(
+        workflow_id_of(checkout.order_id), resolution
+    )
     await shop.handle(checkout).result()
     order = await shop.order(checkout)
     assert order.state is OrderState.REJECTED
@@ -48,7 +50,7 @@ async def test_a_resolution_covers_only_what_keeps_failing(shop: Shop) -> None:
     shop.faults.fail_before("orders.confirm", refusal())
     checkout = await shop.stopped_at(gate)
     resolution = Resolution(note="too early", by="staff-1")
-    await OrderChangeWorkflows(shop.client).resolve(workflow_id_of(checkout.order_id), resolution)
+    await OrderChangeWorkflows(shop.client, PATIENCE).resolve(workflow_id_of(checkout.order_id), resolution)
     gate.opened.set()
     await shop.handle(checkout).result()
     await shop.assert_undone(checkout, OrderState.REJECTED)

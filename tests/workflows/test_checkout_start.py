@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from runtime.temporal import connect
 from tests.conftest import FreshDatabase, Servers
+from tests.ports import free_port
 from tests.psp_process import Psp
 from tests.workflows.shop import Shop, open_shop
 from workflows.checkouts import Checkouts

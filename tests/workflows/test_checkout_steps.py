@@ -10,11 +10,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from api.orders.desk import CheckoutDesk
 from contracts.checkout import FORWARD_STEPS, Checkout, Step, StepName, StepState
 from contracts.errors import Unavailable
-from runtime.embedded.ports import free_port
 from runtime.temporal import connect
 from services.orders.factory import open_orders_parts
 from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
+from tests.ports import free_port
 from tests.psp_process import Psp
 from tests.workflows import test_checkout_histories as endings
 from tests.workflows.faults import refusal

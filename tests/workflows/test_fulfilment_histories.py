@@ -8,6 +8,7 @@ from contracts.fulfilment import ShipmentState
 from tests.conftest import FreshDatabase, Servers
 from tests.polling import until
 from tests.psp_process import Psp
+from tests.workflows.faults import outage_without_patience, refusal
 from tests.workflows.parcel import Parcels, open_parcels
 from tests.workflows.saved import replay_and_keep
 
@@ -37,6 +38,22 @@ async def held(parcels: Parcels) -> str:
     return order_id
 
 
+async def struggled(parcels: Parcels) -> str:
+    """The capture keeps failing, then it is refused; at last it goes well."""
+    parcels.faults.always_fail("payments.capture", outage_without_patience())
+    order_id = await parcels.packed()
+    await parcels.ship(order_id)
+    await until(lambda: parcels.needs_operator(order_id))
+    parcels.faults.always_fail("payments.capture", refusal())
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, ShipmentState.HELD)
+    parcels.faults.heal("payments.capture")
+    await parcels.ship(order_id)
+    await parcels.becomes(order_id, ShipmentState.SHIPPED)
+    await parcels.desk.deliver(order_id)
+    return order_id
+
+
 async def stopped(parcels: Parcels) -> str:
     order_id = await parcels.packed()
 
@@ -49,7 +66,7 @@ async def stopped(parcels: Parcels) -> str:
     return order_id
 
 
-@pytest.mark.parametrize("ending", [delivered, held, stopped])
+@pytest.mark.parametrize("ending", [delivered, held, struggled, stopped])
 async def test_a_history_replays(parcels: Parcels, ending: Callable[[Parcels], Awaitable[str]]) -> None:
     order_id = await ending(parcels)
     await parcels.ended(order_id)

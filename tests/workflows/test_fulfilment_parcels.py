@@ -156,6 +156,34 @@ async def test_what_keeps_failing_calls_a_person_and_is_tried_on(parcels: Parcel
     assert not await parcels.needs_operator(order_id)
 
 
+async def test_what_is_refused_in_the_end_does_not_keep_failing(parcels: Parcels) -> None:
+    parcels.faults.always_fail("payments.capture", outage_without_patience())
+    order_id = await parcels.packed()
+    await parcels.ship(order_id)
+    await until(lambda: parcels.needs_operator(order_id))
+
+    async def is_told_to_keep_failing() -> bool:
+        return "It keeps failing" in await parcels.details(order_id)
+
+    async def is_told_to_be_held() -> bool:
+        return "| held |" in await parcels.details(order_id)
+
+    assert await is_told_to_keep_failing()
+    parcels.faults.always_fail("payments.capture", refusal())
+    await parcels.ship(order_id)
+    await until(is_told_to_be_held)
+    assert not await is_told_to_keep_failing()
+    assert await parcels.needs_operator(order_id)
+    parcels.faults.heal("payments.capture")
+    gate = parcels.faults.hold_before("payments.capture")
+    await parcels.ship(order_id)
+    await gate.reached.wait()
+    assert not await parcels.needs_operator(order_id)
+    gate.opened.set()
+    await parcels.becomes(order_id, SHIPPED)
+    await parcels.assert_sent(order_id)
+
+
 async def test_the_staff_is_reminded_again_and_again(impatient: Parcels) -> None:
     order_id = await impatient.packed()
 

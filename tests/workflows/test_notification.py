@@ -14,12 +14,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.notifications import NotificationsActivities
 from contracts.notifications import NotificationState
 from contracts.topology import TaskQueue
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from runtime.temporal import connect, worker_for
 from tests.conftest import FreshDatabase, Servers
 from tests.mail_sink import MailSink, running_sink
 from tests.polling import until
+from tests.ports import free_port
 from tests.stores.notifications_post import Post, new_address, open_post
 from tests.workflows.saved import replay_and_keep
 from workers.sender import LOOK_AGAIN, Sender

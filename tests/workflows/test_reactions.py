@@ -12,7 +12,7 @@ from contracts.reactions import Skip, WaitingReaction
 from runtime.settings import Settings
 from runtime.temporal import connect
 from tests.polling import until
-from tests.stores.events_bench import HEARS, SERVICE, TOLD, Bench, a_subject
+from tests.stores.events_bench import HEARS, PATIENCE_SECONDS, SERVICE, TOLD, Bench, a_subject
 from tests.workflows.saved import replay_and_keep
 from workers.events import Hearing, open_events
 from workers.process import end_all
@@ -23,7 +23,7 @@ from workflows.reaction import ReactionWorkflow
 async def working(bench: Bench, settings: Settings, client: Client | None = None) -> AsyncIterator[Client]:
     """A worker's events, as its process runs them."""
     client = client or await connect(settings)
-    hearing = Hearing(bench.listener, HEARS, bench.parking)
+    hearing = Hearing(bench.listener, HEARS, bench.parking, PATIENCE_SECONDS)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_events(SERVICE, settings, client, bench.source, hearing))
         for worker in parts.workers:

@@ -10,11 +10,11 @@ import pytest
 from temporalio.client import Client
 
 from runtime.embedded import binaries
-from runtime.embedded.ports import free_port
 from runtime.settings import Settings
 from tests.conftest import Servers
 from tests.micromart import MicroMart
 from tests.polling import until
+from tests.ports import free_port
 from tests.stores.events_bench import SERVICE, TOLD, Bench, a_subject
 from tests.workflows.test_reactions import ended, failing_with, heard, workflow_id, working
 

@@ -9,7 +9,7 @@ HISTORIES = {f"{path.parent.name}/{path.stem}": path for path in sorted(FOLDER.g
 ENDS = {
     "cancel": {"done", "refused"},
     "checkout": {"confirmed", "declined", "cancelled", "expired", "taken_over", "waited"},
-    "fulfilment": {"delivered", "held", "stopped"},
+    "fulfilment": {"delivered", "held", "stopped", "struggled", "struggled_unpatched"},
     "notification": {"sent"},
     "reaction": {"got_through"},
     "refund": {"done", "refused"},

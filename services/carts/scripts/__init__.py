@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from contracts.carts import CART_ABANDONED, CART_CHANGED, CART_MERGED, CART_SETTLED
+from contracts.money import MAX_QUANTITY
 from services.carts import keys, rules
 
 NAMES = (
@@ -30,7 +31,7 @@ _CONSTANTS: dict[str, str | int] = {
     "OUTBOX": keys.OUTBOX,
     "EVENT_FIELD": keys.EVENT_FIELD,
     "IDLE_SECONDS": keys.IDLE_SECONDS,
-    "MAX_QUANTITY": rules.MAX_QUANTITY,
+    "MAX_QUANTITY": MAX_QUANTITY,
     "MAX_LINES": rules.MAX_LINES,
     "DEFAULT_CURRENCY": rules.DEFAULT_CURRENCY,
     "CART_CHANGED": CART_CHANGED,

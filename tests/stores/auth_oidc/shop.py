@@ -12,11 +12,11 @@ import aiohttp
 from pydantic import SecretStr
 
 from api.auth.app import auth_app
-from runtime.embedded.ports import free_port
 from runtime.settings import OidcProvider, Settings
 from tests.conftest import FreshDatabase
 from tests.http_server import serving
 from tests.oidc_issuer import Claims, Issuer, OidcMock, serving_issuer
+from tests.ports import free_port
 
 EMAIL = "ada@example.com"
 CLIENT_SECRET = SecretStr("client-secret")
