@@ -36,11 +36,13 @@ local function is_later(entry, other)
   return tonumber(number) > tonumber(other_number)
 end
 """
-# Only forward: of two relays that overlap, the slower one takes back nothing.
+# Only by the lease's holder: one that was stopped and goes on would skip what the next one tells again.
+# And only forward: what is held up in its shard takes nothing back.
 _MARK = (
     _LATER
     + """
-for at = 1, #ARGV, 2 do
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return end
+for at = 2, #ARGV, 2 do
   if is_later(ARGV[at + 1], redis.call('HGET', KEYS[1], ARGV[at]) or '0-0') then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
@@ -151,8 +153,8 @@ class CartsOutbox:
             return
         with reaching():
             await self._mark(
-                keys=[keys.RELAYED],
-                args=[part for shard, entry in reached.items() for part in (shard, entry)],
+                keys=[keys.RELAYED, keys.RELAY_LEASE],
+                args=[self._token, *(part for shard, entry in reached.items() for part in (shard, entry))],
             )
 
     async def republish(self, shards: frozenset[int]) -> int:
