@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGINT, SIGSTOP, default_int_handler, signal
 from typing import TypeVar
 
 import pytest
@@ -32,6 +32,9 @@ STOP_SECONDS = 3.0
 # How long an example takes says more about the machine than about us.
 settings.register_profile("micromart", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("micromart")
+
+# Shells have what they start in the background ignore Ctrl-C, and so would all that the tests interrupt.
+signal(SIGINT, default_int_handler)
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 FreshDatabase = Callable[[str], Awaitable[str]]
