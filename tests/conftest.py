@@ -24,7 +24,9 @@ from runtime.embedded.servers import MongoServer, Server, TemporalServer, Valkey
 from runtime.migrations import upgrade
 from tests.ports import free_port
 
-PLATFORM_TESTS = "tests/e2e/"
+SHARED_PLATFORM = "tests/e2e/"
+# What takes longest comes first, so that no process of tests is left alone with it at the end.
+FOLDERS = ("e2e", "platform", "workflows", "gateway", "stores", "contracts", "unit")
 START_SECONDS = 60.0
 # Nothing in them is kept: one that takes longer to end is killed.
 STOP_SECONDS = 3.0
@@ -36,21 +38,27 @@ settings.load_profile("micromart")
 # Shells have what they start in the background ignore Ctrl-C, and so would all that the tests interrupt.
 signal(SIGINT, default_int_handler)
 
+TESTS = Path(__file__).parent
+
 AnyServer = TypeVar("AnyServer", bound=Server)
 FreshDatabase = Callable[[str], Awaitable[str]]
 
 
-class PlatformTogether(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps the tests of the whole platform in one process: two platforms would fight for two cores."""
+class SharersTogether(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps a file's tests in one process, and so all that share one platform."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "platform" if nodeid.startswith(PLATFORM_TESTS) else nodeid
+        return SHARED_PLATFORM if nodeid.startswith(SHARED_PLATFORM) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> PlatformTogether:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharersTogether:
     """Of our own, since xdist's groups are lost on this pytest: it marks them in a name that is not read."""
-    return PlatformTogether(config, log)
+    return SharersTogether(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(TESTS).parts[0]))
 
 
 class Servers:

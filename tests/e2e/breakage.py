@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.e2e.conftest import Platform
+from tests.platform_process import Platform
 
 
 @asynccontextmanager

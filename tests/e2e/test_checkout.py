@@ -7,9 +7,9 @@ import pytest
 
 from contracts.checkout import FORWARD_STEPS
 from tests.e2e.breakage import frozen
-from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import ADDRESS, PRICE, euros
+from tests.platform_process import Platform
 
 ALL_STEPS = [str(step) for step in FORWARD_STEPS]
 

@@ -6,8 +6,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from tests.e2e.breakage import frozen, ready
-from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
+from tests.platform_process import Platform
 from tests.polling import until
 
 HEARING = ("orders-worker", "carts-worker", "fulfilment-worker", "notifications-worker", "products-worker")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.breakage import frozen
-from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import ADDRESS, PRICE, purchase
+from tests.platform_process import Platform
 
 TIMES = 10
 

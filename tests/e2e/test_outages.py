@@ -3,9 +3,9 @@
 import asyncio
 
 from tests.e2e.breakage import frozen, ready
-from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PRICE
+from tests.platform_process import Platform
 from tests.polling import until
 
 WORKERS = ("orders-worker", "inventory-worker", "payments-worker")

@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 
 from api.gateway.routes import ROUTES, LimitClass
-from tests.e2e.conftest import FAILURES
 from tests.e2e.operations import Operation, Schema, operations_of
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PASSWORD, Shopper
 from tests.gateway.stand import ISSUER, Upstream, gateway_before, settings
 from tests.gateway_peers import bearer
 from tests.http_server import serving
+from tests.platform_process import FAILURES
 
 INVALID = (422, "request.invalid")
 # Their items are few by their nature: the lines of a cart or an order, and what the configuration names.

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.e2e.breakage import frozen
-from tests.e2e.conftest import Platform
 from tests.e2e.shop import Shop
 from tests.e2e.shopper import PRICE, Answer, Shopper
+from tests.platform_process import Platform
 from tests.polling import until
 from tests.provider_reports import report_about, signed
 

@@ -75,7 +75,6 @@ async def replicas(servers: Servers, upstream_url: str) -> AsyncIterator[tuple[l
         yield carts, gateways
 
 
-@pytest.mark.timeout(600)
 async def test_no_request_fails_while_everything_is_started_anew(
     replicas: tuple[list[Replica], list[Replica]],
 ) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.embedded.folder import DataFolder
-from tests.e2e.conftest import POLL_SECONDS, READY_SECONDS, Platform, clean_environment
-from tests.e2e.platforms import kill_supervisor
+from tests.platform_process import POLL_SECONDS, READY_SECONDS, Platform, clean_environment, kill_supervisor
 
 SERVERS = "valkey-carts,valkey-bus"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.embedded.probes import HOST
-from tests.e2e.conftest import COMMAND_SECONDS, POLL_SECONDS, READY_SECONDS, Platform, clean_environment
+from tests.platform_process import COMMAND_SECONDS, POLL_SECONDS, READY_SECONDS, Platform, clean_environment
 from tests.ports import free_port
 
 

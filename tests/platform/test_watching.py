@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.topology import SERVICES
-from tests.e2e.conftest import Platform
-from tests.e2e.platforms import running, state_of
+from tests.platform_process import Platform, running, state_of
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, RemoveSearchAttributesRequest
 from temporalio.client import Client
 
-from tests.e2e.conftest import Platform
-from tests.e2e.platforms import kill_supervisor, running
+from tests.platform_process import Platform, kill_supervisor, running
 
 
 @pytest.fixture(scope="module")
