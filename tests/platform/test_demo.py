@@ -111,14 +111,6 @@ def test_a_pipe_gets_no_control_codes(booted: subprocess.CompletedProcess[str]) 
     assert "\x1b" not in booted.stdout + booted.stderr
 
 
-def test_a_platform_that_runs_already_is_used_and_left_running(platform: Platform) -> None:
-    for _ in range(2):
-        run = platform.run("demo", "--exit")
-        assert run.returncode == 0, run.stdout + run.stderr
-
-    platform.wait_ready()
-
-
 def test_what_cannot_be_verified_is_said_and_is_the_exit_code(server_folder: Path) -> None:
     platform = Platform(server_folder / "demo-unpaid")
     nobody = f"http://{HOST}:{free_port()}"
