@@ -25,6 +25,8 @@ async def serving(app: ASGIApp, *, protocol: type[asyncio.Protocol] | None = Non
             log_config=None,
             # As in every process of ours: whose address counts is our own decision.
             proxy_headers=False,
+            # Closed while a test is slow, it would fail the test's next request.
+            timeout_keep_alive=60,
         )
         server = uvicorn.Server(config)
         # serve() would take over the signals of the process, which belong to pytest.

@@ -11,10 +11,9 @@ from pydantic import SecretStr
 
 from api.auth.app import auth_app
 from api.gateway.app import Gateway
-from api.gateway.connection import EdgeProtocol
 from runtime.settings import Settings
 from tests.conftest import FreshDatabase, Servers
-from tests.gateway.stand import NOBODY, UNLIMITED
+from tests.gateway.stand import NOBODY, UNLIMITED, PatientEdge
 from tests.http_server import serving
 from tests.polling import until
 
@@ -56,7 +55,7 @@ class Platform:
     async def fresh_edge(self) -> AsyncIterator[Edge]:
         """A gateway that begins now."""
         async with (
-            serving(Gateway(self.settings), protocol=EdgeProtocol) as url,
+            serving(Gateway(self.settings), protocol=PatientEdge) as url,
             aiohttp.ClientSession(url) as session,
         ):
             yield Edge(session)
@@ -81,12 +80,14 @@ async def platform_over(servers: Servers, fresh_database: FreshDatabase) -> Asyn
         | dict.fromkeys(secrets, SecretStr("only our processes know"))
         | UNLIMITED
         | {"auth_database_url": await fresh_database("auth"), "bus_redis_url": servers.bus_redis_url}
+        # What comes at once may still take this machine its time.
+        | {"refresh_grace_seconds": 60}
     )
     async with AsyncExitStack() as stack:
         auth_url = await stack.enter_async_context(serving(auth_app(settings)))
         settings = settings.model_copy(update={"auth_url": auth_url})
         edges = []
         for _ in range(2):
-            url = await stack.enter_async_context(serving(Gateway(settings), protocol=EdgeProtocol))
+            url = await stack.enter_async_context(serving(Gateway(settings), protocol=PatientEdge))
             edges.append(Edge(await stack.enter_async_context(aiohttp.ClientSession(url))))
         yield Platform(settings, *edges)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from api.gateway.app import Gateway
-from api.gateway.connection import edge_protocol
+from api.gateway.connection import EdgeProtocol, edge_protocol
 from api.gateway.patience import Patience
 from api.gateway.proxy import Timeouts
 from contracts.auth import (
@@ -138,12 +139,18 @@ async def gateway_before(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     app = Gateway(configured, timeouts=Timeouts(**timeouts))
     protocol = edge_protocol(configured)
-    protocol.patience = patience or protocol.patience
+    protocol.patience = patience or PatientEdge.patience
     async with (
         serving(app, protocol=protocol) as url,
         aiohttp.ClientSession(url, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
         yield client
+
+
+class PatientEdge(EdgeProtocol):
+    """Closes no connection because a test is slow: that would fail its next request."""
+
+    patience = replace(EdgeProtocol.patience, idle=60.0)
 
 
 class TooSlow(Exception):
