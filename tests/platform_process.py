@@ -144,6 +144,7 @@ def kill_supervisor(platform: Platform) -> None:
 
 @contextmanager
 def running(platform: Platform) -> Iterator[Platform]:
+    """It is up until the block ends, and leaves nothing behind."""
     try:
         platform.up()
         yield platform

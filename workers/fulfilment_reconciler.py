@@ -40,7 +40,10 @@ class FulfilmentReconciler:
         await again_and_again("reconciling", self.look, self._hurry.total_seconds())
 
     async def look(self) -> int:
-        """Go once through all shipments that nobody has seen to for too long; answers how many there were."""
+        """Go once through all shipments that nobody has seen to for too long.
+
+        Answers how many could be served; Unavailable if not all.
+        """
         this_round, now = Round("reconciling"), self._clock()
         while page := await self._fulfilment.unattended(
             hurried_before=now - self._hurry, patrolled_before=now - self._patrol

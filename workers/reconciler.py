@@ -34,7 +34,10 @@ class Reconciler:
         await again_and_again("reconciling", self.look, self._pause)
 
     async def look(self) -> int:
-        """Go once through all unfinished orders that are old enough; answers how many there were."""
+        """Go once through all unfinished orders that are old enough.
+
+        Answers how many could be served; Unavailable if not all.
+        """
         this_round = Round("reconciling")
         after = None
         while page := await self._orders.unfinished(older_than=timedelta(seconds=self._pause), after=after):
@@ -69,7 +72,10 @@ class ChangesReconciler:
         await again_and_again("reconciling", self.look, self._pause)
 
     async def look(self) -> int:
-        """Go once through all that is old enough; answers how many changes there were."""
+        """Go once through all that is old enough.
+
+        Answers how much could be served; Unavailable if not all.
+        """
         this_round = Round("reconciling")
         await self._cancellations(this_round)
         await self._refunds(this_round)

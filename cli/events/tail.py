@@ -12,7 +12,7 @@ from cli.mail import plain
 from contracts.events import Event
 from contracts.money import Money
 from contracts.topology import SERVICES
-from runtime.bus import Bus, Delivery, stream_of
+from runtime.bus import Bus, Delivery, entry_order, stream_of
 from runtime.shards import SHARDS, shard_of
 
 # How far back events are looked for that a filter lets through, in each stream.
@@ -68,7 +68,8 @@ class Tail:
                 yield delivery
 
     def _chosen(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
-        return sorted(filter(self._wanted.takes, deliveries), key=_came)
+        """In the order in which they came to the bus, whichever their streams."""
+        return sorted(filter(self._wanted.takes, deliveries), key=lambda each: entry_order(each.entry))
 
 
 def as_line(delivery: Delivery) -> str:
@@ -116,9 +117,3 @@ def _short(value: JsonValue) -> str:
 def _cut(text: str) -> str:
     shown = plain(text)
     return shown if len(shown) <= _VALUE_WIDTH else f"{shown[: _VALUE_WIDTH - 1]}…"
-
-
-def _came(delivery: Delivery) -> tuple[int, int]:
-    """When an entry was made on the bus, whichever its stream."""
-    milliseconds, _, number = delivery.entry.partition("-")
-    return int(milliseconds), int(number)

@@ -7,19 +7,14 @@ import pytest
 
 from tests.e2e.audit import audit
 from tests.e2e.shop import Shop, open_shop
-from tests.platform_process import Platform
+from tests.platform_process import Platform, running
 
 
 @pytest.fixture(scope="session")
 def platform(server_folder: Path) -> Iterator[Platform]:
     """The whole platform, shared by the session; a test that breaks something mends it again."""
-    platform = Platform(server_folder / "platform")
-    try:
-        platform.up()
+    with running(Platform(server_folder / "platform")) as platform:
         yield platform
-    finally:
-        platform.down()
-    assert not platform.left
 
 
 @pytest.fixture(scope="session")

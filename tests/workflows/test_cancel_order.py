@@ -62,12 +62,18 @@ async def test_an_order_that_is_being_shipped_goes_on(office: Office) -> None:
     await office.assert_goes_on(order_id)
 
 
-async def test_a_refused_cancellation_is_made_after_all_once_the_parcel_is_held(office: Office) -> None:
+async def held_after_a_refusal(office: Office) -> str:
+    """An order that was too late to cancel, and whose parcel did not leave after all."""
     order_id = await office.packed("tok_capture_fails")
     await office.ship(order_id)
     await office.cancel(order_id)
     assert await office.cancelled(order_id) is CancellationState.REFUSED
     await office.held(order_id)
+    return order_id
+
+
+async def test_a_refused_cancellation_is_made_after_all_once_the_parcel_is_held(office: Office) -> None:
+    order_id = await held_after_a_refusal(office)
     for _ in range(2):
         await office.cancel(order_id)
     assert await office.cancelled(order_id, attempt=2) is CancellationState.DONE
@@ -76,11 +82,7 @@ async def test_a_refused_cancellation_is_made_after_all_once_the_parcel_is_held(
 
 
 async def test_a_second_attempt_that_finds_the_parcel_on_its_way_is_refused_too(office: Office) -> None:
-    order_id = await office.packed("tok_capture_fails")
-    await office.ship(order_id)
-    await office.cancel(order_id)
-    await office.cancelled(order_id)
-    await office.held(order_id)
+    order_id = await held_after_a_refusal(office)
     await office.ship(order_id)
     await office.cancel(order_id)
     assert await office.cancelled(order_id, attempt=2) is CancellationState.REFUSED
@@ -88,11 +90,7 @@ async def test_a_second_attempt_that_finds_the_parcel_on_its_way_is_refused_too(
 
 
 async def test_a_second_attempt_that_nobody_started_is_started_by_the_reconciler(office: Office) -> None:
-    order_id = await office.packed("tok_capture_fails")
-    await office.ship(order_id)
-    await office.cancel(order_id)
-    await office.cancelled(order_id)
-    await office.held(order_id)
+    order_id = await held_after_a_refusal(office)
     await office.orders.changes.request_cancellation(order_id)
     await office.reconciled(order_id)
     await office.assert_cancelled(order_id)
