@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-DEADLINE_SECONDS = 60.0
+# What was in the hands of a killed worker is taken up after 30 s, here and there after more than one wait.
+DEADLINE_SECONDS = 120.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, within: float = DEADLINE_SECONDS) -> None:

@@ -64,7 +64,7 @@ class Shop:
 
     async def stock(self, sku: str) -> tuple[int, int]:
         """What is on hand and what is reserved."""
-        stock = (await self.staff.get(f"/v1/inventory/{sku}")).body
+        stock = await self.staff.read(f"/v1/inventory/{sku}")
         return stock["on_hand"], stock["reserved"]
 
     async def ship(self, order_id: str) -> Answer:
@@ -92,7 +92,7 @@ class Shop:
 
     async def order(self, order_id: str) -> dict[str, Any]:
         """Any order, as the staff sees it."""
-        order: dict[str, Any] = (await self.staff.get(f"/v1/admin/orders/{order_id}")).body
+        order: dict[str, Any] = await self.staff.read(f"/v1/admin/orders/{order_id}")
         return order
 
     async def order_in(self, order_id: str, state: str) -> dict[str, Any]:
@@ -140,8 +140,8 @@ class Shop:
         """Return once so many mails about an order have arrived."""
 
         async def arrived() -> bool:
-            sent = (await self.staff.get(f"/v1/admin/notifications?order_id={order_id}")).body["items"]
-            return [each["state"] for each in sent] == ["sent"] * subjects
+            sent = await self.staff.read(f"/v1/admin/notifications?order_id={order_id}")
+            return [each["state"] for each in sent["items"]] == ["sent"] * subjects
 
         await until(arrived)
 
