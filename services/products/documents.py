@@ -31,9 +31,13 @@ class SortKeys(BaseModel):
 
 
 class KeptEvent(Event):
-    """An event in its product's document, which keeps it until it is old and was published."""
+    """An event in its product's document, which keeps it until it is old and was published.
+
+    `telling` is another one each time that all is told again.
+    """
 
     published_at: datetime | None = None
+    telling: str | None = None
 
 
 def events_index(times: Iterable[tuple[datetime, datetime | None]]) -> dict[str, Any]:

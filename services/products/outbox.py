@@ -73,18 +73,26 @@ class ProductsOutbox:
         now = self._clock()
 
         def marked(event: Raw) -> Raw:
-            if event["id"] not in events or _is_published(event):
+            if _key(event) not in events or _is_published(event):
                 return event
             return event | {"published_at": now}
 
         await self._rewrite({event.subject for event in sent}, marked)
 
     async def republish(self, shards: frozenset[int]) -> int:
-        def unmarked(event: Raw) -> Raw:
-            return event | {"published_at": None} if _is_published(event) else event
+        # Else a relay that was stopped and goes on would mark what it told of the last time.
+        telling = uuid4().hex
 
-        subjects = await self._subjects({"published_since": {"$gt": 0}})
-        return await self._rewrite([each for each in subjects if shard_of(each) in shards], unmarked)
+        def untold(event: Raw) -> Raw:
+            if event.get("telling") == telling:
+                return event
+            return event | {"published_at": None, "telling": telling}
+
+        subjects = {
+            *await self._subjects({"published_since": {"$gt": 0}}),
+            *await self._subjects({"unpublished": True}),
+        }
+        return await self._rewrite([each for each in subjects if shard_of(each) in shards], untold)
 
     async def prune(self, before: datetime) -> int:
         def kept(event: Raw) -> Raw | None:
@@ -158,8 +166,13 @@ def _write(raw: Raw, events: list[Raw]) -> Write:
 def _outgoing(event: Raw, shard: int) -> Outgoing:
     told = Event.model_validate(event)
     return Outgoing(
-        key=str(told.id), shard=shard, type=told.type, subject=told.subject, body=told.model_dump_json()
+        key=_key(event), shard=shard, type=told.type, subject=told.subject, body=told.model_dump_json()
     )
+
+
+def _key(event: Raw) -> str:
+    """One telling of an event: another one's is not marked with it."""
+    return f"{event['id']} {event.get('telling')}"
 
 
 def _is_published(event: Raw) -> bool:
