@@ -16,8 +16,10 @@ from api.gateway.routes import LimitClass
 from runtime.embedded import connection_settings
 from runtime.embedded.folder import DataFolder
 from runtime.embedded.pids import Pid, wait_for_end
+from runtime.embedded.plan import DEFAULT_PORTS
 from runtime.embedded.state import PlatformState
 from runtime.settings import PREFIX
+from tests.ports import free_port
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -36,6 +38,8 @@ class Platform:
     _seen: set[Pid] = field(default_factory=set)
 
     def command(self, name: str, *arguments: str) -> list[str]:
+        if "auto" in arguments and self.data.parent.is_dir():
+            self._deal_ports()
         return [sys.executable, "-m", "cli.main", name, "--data", str(self.data), *arguments]
 
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,6 +61,13 @@ class Platform:
     def down(self) -> None:
         stopped = self.run("down")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    def _deal_ports(self) -> None:
+        """Have it draw none itself: a neighbour's may draw the same one while its owner is not up."""
+        folder = DataFolder(self.data)
+        if not folder.ports():
+            self.data.mkdir(exist_ok=True)
+            folder.keep_ports({name: free_port() for name in DEFAULT_PORTS})
 
     def status(self) -> dict[str, Any]:
         asked = self.run("status", "--json")

@@ -8,6 +8,7 @@ from pathlib import Path
 from runtime.embedded.errors import PlatformError
 from runtime.embedded.forks import Child
 from runtime.embedded.pids import Pid
+from runtime.embedded.ports import is_free
 from runtime.embedded.probes import serves
 from runtime.embedded.processes import Process
 from runtime.embedded.state import ProcessState
@@ -35,7 +36,10 @@ class Supervised:
         self._retry_at = math.inf
 
     def start(self) -> None:
+        """Start it; PlatformError where somebody else is on its port, who would answer its probe for it."""
         self._since = time.time()
+        if not is_free(self.process.port):
+            raise PlatformError(f"another process listens on {self.process.name}'s port {self.process.port}")
         self._child = self.process.start(self._log)
         self._pid = Pid.of(self._child.pid)
 

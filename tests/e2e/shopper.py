@@ -1,8 +1,9 @@
 """Shopping through the gateway, as people and their clients do it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from secrets import token_hex
 from typing import Any
@@ -59,6 +60,18 @@ class Answer:
         return self.status, str(self.body["code"])
 
 
+async def answered(ask: Callable[[], Awaitable[Answer]], unless: Collection[int] = UNANSWERED) -> Answer:
+    """What comes of a request that is safe to repeat; a good client does, while nobody can answer."""
+    answers: list[Answer] = []
+
+    async def is_answered() -> bool:
+        answers.append(await ask())
+        return answers[-1].status not in unless
+
+    await until(is_answered)
+    return answers[-1]
+
+
 @dataclass(frozen=True)
 class Shopper:
     """Somebody at the gateway: a guest, or with a token a signed-in user."""
@@ -91,16 +104,8 @@ class Shopper:
         return await self.call("GET", path, headers=headers)
 
     async def read(self, path: str) -> Any:
-        """What stands there; asked for again, as a good client does, while a service cannot answer."""
-        answer = await self.get(path)
-
-        async def is_answered() -> bool:
-            nonlocal answer
-            if answer.status in UNANSWERED:
-                answer = await self.get(path)
-            return answer.status not in UNANSWERED
-
-        await until(is_answered)
+        """What stands there, in the end."""
+        answer = await answered(lambda: self.get(path))
         assert answer.status == 200, answer.raw
         return answer.body
 
@@ -109,11 +114,11 @@ class Shopper:
 
     async def cart_with(self, *skus: str, quantity: int = 1) -> str:
         """A new cart that holds so many of each."""
-        created = await self.call("POST", "/v1/carts")
+        created = await answered(lambda: self.call("POST", "/v1/carts"))
         assert created.status == 201, created.raw
         cart = str(created.body["id"])
         for sku in skus:
-            put = await self.put(cart, sku, quantity)
+            put = await answered(partial(self.put, cart, sku, quantity))
             assert put.status == 200, put.raw
         return cart
 
@@ -142,16 +147,7 @@ class Shopper:
     async def see_through(self, cart: str, key: str | None = None, **how: Any) -> Answer:
         """Send the checkout again with its key, as a good client does, until it has ended."""
         key = key or token_hex()
-        answer = await self.buy(cart, key, **how)
-
-        async def ended() -> bool:
-            nonlocal answer
-            if answer.status == 202:
-                answer = await self.buy(cart, key, **how)
-            return answer.status != 202
-
-        await until(ended)
-        return answer
+        return await answered(lambda: self.buy(cart, key, **how), unless=(202, *UNANSWERED))
 
     async def orders(self) -> list[dict[str, Any]]:
         """The signed-in shopper's newest orders."""
