@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -14,7 +15,7 @@ from contracts.identity import Role
 from runtime.settings import PREFIX, Settings
 from sandbox.psp.models import Entry, Kind
 from services.auth.factory import open_accounts
-from tests.e2e.shopper import PASSWORD, PRICE, Answer, Shopper, euros
+from tests.e2e.shopper import PASSWORD, PRICE, Answer, Shopper, answered, euros
 from tests.gateway_peers import bearer
 from tests.polling import until
 
@@ -70,14 +71,8 @@ class Shop:
     async def ship(self, order_id: str) -> Answer:
         """Hand the parcel over, as its packer does once there is one to hand over."""
         body = {"carrier": "DHL", "tracking": f"TRACK-{order_id[:8]}"}
-        answers: list[Answer] = []
-
-        async def is_opened() -> bool:
-            answers.append(await self.staff.call("POST", f"/v1/fulfilments/{order_id}/ship", body))
-            return answers[-1].status != 404
-
-        await until(is_opened)
-        return answers[-1]
+        ship = partial(self.staff.call, "POST", f"/v1/fulfilments/{order_id}/ship", body)
+        return await answered(ship, unless=(404,))
 
     async def deliver(self, order_id: str) -> Answer:
         return await self.staff.call("POST", f"/v1/fulfilments/{order_id}/deliver")

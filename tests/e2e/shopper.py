@@ -61,7 +61,7 @@ class Answer:
 
 
 async def answered(ask: Callable[[], Awaitable[Answer]], unless: Collection[int] = UNANSWERED) -> Answer:
-    """What comes of a request that is safe to repeat; a good client does, while nobody can answer."""
+    """What comes of a request that is safe to repeat, and repeated while its status is one of these."""
     answers: list[Answer] = []
 
     async def is_answered() -> bool:
